@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warren.adapters import first_bytes
 from warren.adapters.stage import Stage
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier, Adapter
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("warren.detection")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choices:
     """What may be spoken on a port.
 

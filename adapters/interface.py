@@ -3,7 +3,7 @@
 An adapter is an `Adapter`: what makes its sessions, and what else Warren has to know of it.  All of it but `configure`
 may be left out:
 
-    @dataclass(frozen=True, slots=True)
+    @frozen
     class LineSettings:
         greeting: str = configured(Key("line_greeting", text, "hello", "What a client is greeted with."))
 
@@ -74,11 +74,11 @@ registry.py.  examples/line_protocol is a whole one in little more than a hundre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from warren.core.configuration.key import settings_from
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.kind import Kind
@@ -173,7 +173,7 @@ class Beginning(Enum):
     explain mistakes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """How WebSocket listeners carry a protocol.
 
@@ -195,7 +195,7 @@ class Endpoint:
     message_bytes_max: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adapter:
     """A protocol; see the head of this file.
 

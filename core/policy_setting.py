@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.core.patterns.compiling import check_pattern
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Merge = Callable[["JSON", "JSON"], "JSON"]
 """(value of the user policy, value of the operator policy) -> what counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """One key of a policy's definition.
 

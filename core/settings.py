@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
+from warren.core.frozen import frozen
 
 TIMEOUT_DEFAULT_MS: Final = 30 * 60 * 1000
 """RabbitMQ's acknowledgement timeout, in milliseconds."""
@@ -26,7 +26,7 @@ _BYTES_MOST: Final = 2**63 - 1
 """What a file offset can hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerSettings:
     """What core.broker.Broker and its users are made with; core.clients.limits has the limits of their number."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from socket import gethostname
+
+from warren.core.frozen import frozen
 
 
 def node_name() -> str:
@@ -13,7 +15,7 @@ def node_name() -> str:
     return f"warren@{gethostname()}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What there is to know of the broker.
 
@@ -43,7 +45,7 @@ class Facts:
         return gethostname()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resources:
     """What the process uses of what may run out, and how much it may; in bytes, but for the descriptors.
 

@@ -51,7 +51,6 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -63,6 +62,7 @@ from warren.core.administration.parameters import Reached
 from warren.core.configuration.key import Key, configured, keys_of, settings_from
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 from warren.core.errors import BrokerError, PreconditionFailed
+from warren.core.frozen import frozen
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.core.policy_setting import Setting as PolicyKey
 from warren.core.queues.browse import MessageFilter
@@ -358,7 +358,7 @@ class ByteStream(Protocol):
         """Cut the peer off: whoever sends to it or reads from it gets trio.BrokenResourceError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParameterChange:
     """A runtime parameter as it is now.  removed: it is there no more, and `value` is None."""
 
@@ -368,7 +368,7 @@ class ParameterChange:
     removed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """An application at a path.  plugin: whose it is."""
 

@@ -16,11 +16,12 @@ The texts of errors never repeat a response.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Protocol, TypeAlias
 
 from warren.adapters.amqp091.codec.constants import AUTH_MECHANISMS
 from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
+from warren.core.frozen import frozen
 from warren.core.messages.field_table import FieldTable, decode_table_body
 
 
@@ -32,7 +33,7 @@ class Peer(Protocol):
         """The user name in the peer's verified TLS certificate; None when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """Who the client says it is.
 
@@ -44,7 +45,7 @@ class Credentials:
     password: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Challenge:
     """A question for connection.secure; `answer` takes the response of connection.secure-ok."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.amqp091.codec.constants import (
@@ -24,6 +23,7 @@ from warren.adapters.session.keys import (
 )
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import several_of, size, text, whole_number, zero_or
+from warren.core.frozen import frozen
 
 FRAME_MAX_MOST_BYTES: Final = 2**28
 """A frame is held in memory as a whole, for each connection that is sending one."""
@@ -32,7 +32,7 @@ CHANNELS_MOST: Final = 65535
 """The field is 16 bits wide (AMQP 0-9-1, connection.tune)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp091Settings:
     """Limits and names offered in connection.start and connection.tune.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
@@ -16,6 +15,7 @@ from warren.adapters.session.keys import (
 )
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, size, text, whole_number
+from warren.core.frozen import frozen
 
 SESSIONS_MAX: Final = 64
 LINKS_MAX: Final = 256
@@ -43,7 +43,7 @@ LINK_CREDIT: Final = 1000
 way to the disk for as long as a thousand others take."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp10Settings:
     """Limits, names and habits.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.first_bytes import no_answer, no_hint
 from warren.adapters.session.keys import UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, seconds_of, size, text, whole_number
+from warren.core.frozen import frozen
 
 PACKET_BYTES_MAX_BEFORE_LOGIN: Final = 64 * 1024
 """Who has not logged in is not given memory (spec C.2)."""
@@ -38,7 +38,7 @@ REFUSALS_PER_MINUTE_MAX: Final = 100
 """Each costs a look at permissions; who is told no more than once a second and goes on has not understood it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttSettings:
     """Limits, names and habits.
 

@@ -8,12 +8,13 @@ be a piece of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 CONNECTION_TIMEOUT_DEFAULT_MS: Final = 30_000
 """From the first try to reach the peer to the end of the handshake; long enough for a slow mobile network."""
@@ -25,7 +26,7 @@ TLS_ENDINGS: Final = ("s", "+ssl")
 """How schemes of TLS end: `amqps`, `mqtts`, `stomps`, `stomp+ssl`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsParameters:
     """What a URI says of TLS.
 
@@ -42,7 +43,7 @@ class TlsParameters:
     server_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerUri:
     """Where another broker is, and who comes there.
 

@@ -18,11 +18,11 @@ different: the proxy speaks for itself, to see whether the broker is alive.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from struct import Struct
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.core.limit_hits import limited
 
 SIGNATURE: Final = bytes.fromhex("0D0A0D0A000D0A515549540A")
@@ -70,7 +70,7 @@ class ProxyHeaderError(Exception):
     limit = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProxyHeader:
     """A header of `size` bytes, and whom it speaks of: source the peer, destination what it connected to, each
     (host, port).  Both None: the proxy itself.

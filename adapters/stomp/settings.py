@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.first_bytes import no_hint
@@ -11,6 +10,7 @@ from warren.adapters.session.keys import MAX_MESSAGE_BYTES, UNREAD_TIMEOUT_S
 from warren.adapters.stomp.codec.limits import FRAME_BYTES_MAX
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, one_of, seconds_of, size, text
+from warren.core.frozen import frozen
 
 TRANSACTIONS_MAX: Final = 16
 """Open transactions per session (spec B.8)."""
@@ -38,7 +38,7 @@ def _is_text(frame: str) -> bool:
     return frame == "text"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StompSettings:
     """Limits, names and habits.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.first_bytes import no_hint
@@ -16,6 +15,7 @@ from warren.adapters.session.keys import (
 )
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import size, text, whole_number
+from warren.core.frozen import frozen
 
 FRAME_BYTES_MAX: Final = 1_048_576
 """RabbitMQ's (spec H.2); a frame is held in memory as a whole, for each connection that is sending one."""
@@ -40,7 +40,7 @@ def _without_limit(value: str) -> object:
     return _FRAME_BYTES_MOST if value == "0" else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamProtocolSettings:
     """Limits, names and habits.
 

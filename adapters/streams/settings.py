@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import names
+from warren.core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamSettings:
     """host_names: see host_names.py."""
 

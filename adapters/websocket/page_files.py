@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from warren.core.frozen import frozen
 
 FOLDER: Final = Path(__file__).parent / "page"
 
@@ -29,7 +30,7 @@ CONTENT_TYPES: Final[Mapping[str, str]] = {
 """What is served, by the end of its name; other files are not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageFile:
     """A file as it is served; etag: quoted, as the header has it."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S
 from warren.adapters.websocket.forwarded import networks, proxies
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, names, number, seconds_of
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.adapters.websocket.forwarded import Network
@@ -21,7 +21,7 @@ MESSAGE_SLACK_BYTES: Final = 64 * 1024
 it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSocketSettings:
     """Limits and habits.
 

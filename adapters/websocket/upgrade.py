@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wsproto.utilities import generate_accept_token
@@ -13,6 +12,7 @@ from wsproto.utilities import generate_accept_token
 from warren.adapters.websocket.deflate import negotiate
 from warren.adapters.websocket.responses import Headers, Response, sentence
 from warren.adapters.websocket.subprotocols import UNDECIDED
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.adapters.websocket.settings import WebSocketSettings
@@ -37,7 +37,7 @@ USE_WEBSOCKET: Final = sentence(
 """For a plain request to an endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upgrade:
     """An accepted handshake: the headers of its answer, what is spoken from then on (subprotocols), the window bits of
     the compression, None for none, and who logs in, None when the protocol's own login says that."""

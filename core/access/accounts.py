@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.core.access import mosquitto_passwords, passwords
 from warren.core.errors import AccessRefused, NoSuchUser, PreconditionFailed, Scope
+from warren.core.frozen import frozen
 from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ BROKER_NAME: Final = "(broker)"
 """The user that the broker's own parts and plugins act as; nobody can have the name, so nobody can log in by it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class User:
     """One user; changes make a new one.  password_hash: see core.access.passwords.  limits: see core.clients.limits.
 

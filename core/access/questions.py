@@ -15,11 +15,11 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from warren.core.access.permissions import ResourceKind, Verb
 from warren.core.access.topic_permissions import TopicVerb
+from warren.core.frozen import frozen
 
 _DIGEST_KEY: Final = os.urandom(32)
 """Of this process: what is kept of a secret is of no use elsewhere."""
@@ -51,7 +51,7 @@ class Secret:
         return copy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """Who somebody is, as a back-end says.
 
@@ -107,7 +107,7 @@ class MayUseTopic(NamedTuple):
 Question: TypeAlias = Login | MayEnter | MayUse | MayUseTopic
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Denied:
     """No.
 

@@ -13,9 +13,9 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 KIND: Final = "scram"
@@ -26,7 +26,7 @@ ITERATIONS: Final = 4096
 SALT_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verifier:
     """StoredKey and ServerKey of RFC 5802, 3, with what they were made with."""
 

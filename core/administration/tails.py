@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.tail_rights import TailRights
@@ -23,6 +23,7 @@ from warren.core.declaring.actor import Administrator
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.topic import split_words
 from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.frozen import frozen
 from warren.core.queues.browse import EVERYTHING, MessageFilter
 from warren.core.watchers import Watcher
 
@@ -44,7 +45,7 @@ ROW_BYTES_MAX: Final = 4 * 1024 * 1024
 DEFAULT: Final = "amq.default"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tailed:
     """What is looked at: a queue, or an exchange, whose messages' routing keys match a topic pattern.
 

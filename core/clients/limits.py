@@ -8,12 +8,12 @@ clients and channels keep up to date when they come and go, so that a check cost
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import limit as limit_or_none
 from warren.core.errors import BrokerError, NotAllowed, PreconditionFailed
+from warren.core.frozen import frozen
 from warren.core.limit_hits import limited
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ LIMIT_MAX: Final = 2**63 - 1
 """Larger numbers are typing mistakes, and couldn't be written into every definitions file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerLimits:
     """What the whole broker takes; None: any number."""
 

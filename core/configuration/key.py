@@ -2,7 +2,7 @@
 
 Whoever acts on a key declares it, as a field of its settings:
 
-    @dataclass(frozen=True, slots=True)
+    @frozen
     class LineSettings:
         line_bytes_max: int = configured(
             Key("line_max_bytes", size(16, 2**20), 4096, "Longest line, in bytes.", rabbitmq=("line.max_bytes",))
@@ -26,8 +26,10 @@ protocol or plugin that they belong to.  The kinds of values are in core/configu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Final, Generic, TypeVar, cast, overload
+
+from warren.core.frozen import frozen
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -38,7 +40,7 @@ _CONVERT: Final = "convert"
 """Where a field of a settings class keeps its key, and what makes the field of the key's value."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key(Generic[T]):
     """One configuration key.
 

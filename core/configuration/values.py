@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from warren.core.frozen import frozen
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -40,7 +41,7 @@ _LIMIT_MAX = 2**31 - 1
 SIZE_SYNTAX = "a size in bytes, such as 1048576, 512KiB, 64MiB or 50MB"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CertificateFiles:
     """A certificate and its key; without `key` both are in one file."""
 
@@ -51,7 +52,7 @@ class CertificateFiles:
         return str(self.certificate) if self.key is None else f"{self.certificate}:{self.key}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watermark:
     """An amount of memory: a fraction of the machine's, or a number of bytes (one of the two)."""
 

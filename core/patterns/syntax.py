@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import re._parser
 import warnings
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from warren.core.frozen import frozen
 from warren.core.patterns import characters as sets
 from warren.core.patterns.characters import Characters
 
@@ -26,28 +26,28 @@ class InvalidExpression(ValueError):
     """This is no regular expression; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class One:
     """One character of a set."""
 
     characters: Characters
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One after the other; an empty one matches the empty text."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """The first that leads to a match."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repeat:
     """So many times; most: None for any number.  greedy: rather more often than less."""
 
@@ -57,7 +57,7 @@ class Repeat:
     greedy: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """What a later `Again` refers to."""
 
@@ -65,14 +65,14 @@ class Group:
     body: Node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Atomic:
     """The first way to match it is the only one."""
 
     body: Node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """Whether something is at a place, without taking it.  back: so many characters before that."""
 
@@ -81,14 +81,14 @@ class Look:
     wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class At:
     """A position."""
 
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Again:
     """What a group has matched, once more."""
 
@@ -96,7 +96,7 @@ class Again:
     any_case: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IfGroup:
     """Depends on whether a group has matched."""
 

@@ -7,11 +7,11 @@ core.patterns.expression.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.base import Exchange
+from warren.core.frozen import frozen
 from warren.core.limit_hits import limited
 from warren.core.patterns.compiling import check_pattern, compile_pattern, limit_of
 from warren.core.patterns.expression import Expression
@@ -67,7 +67,7 @@ _NOT_FOR_QUEUE_TYPE: Final[Mapping[str, frozenset[str]]] = {
 except that classic queues obey delivery-limit here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """A checked policy; made by `make_policy`."""
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -24,6 +23,7 @@ from warren.core.declaring.bindings import bind, unbind
 from warren.core.declaring.exchanges import check_exchange, declare_exchange, delete_exchange, remove_emptied
 from warren.core.declaring.names import clean_name
 from warren.core.declaring.queues import accessible_queue, check_queue, declare_queue, delete_queue, purge_queue
+from warren.core.frozen import frozen
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, Encodable, FieldTable, decode_table, encode_table
 from warren.core.messages.properties import EMPTY, Properties
 from warren.core.queues.answer import Answer, ignore
@@ -48,7 +48,7 @@ BROWSED_DEFAULT: Final = 100
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueState:
     """A queue as it was when it was asked about.  messages: those that are ready."""
 

@@ -15,12 +15,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from warren.core.errors import BrokerError, StorageError
+from warren.core.frozen import frozen
 from warren.gateway.configuration.config import ConfigError
 from warren.gateway.configuration.given import Weight
 from warren.gateway.control import exit_codes as codes
@@ -42,7 +42,7 @@ class Grade(Enum):
 OF_WEIGHT: Final = {Weight.SECURITY: Grade.SECURITY, Weight.WARNING: Grade.WARNING, Weight.NOTE: Grade.NOTE}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that can be said of a file."""
 

@@ -7,9 +7,9 @@ and several short ones in one (`-qs`).  What follows `--` are arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError
 from warren.gateway.control.word import VHOST, Option, Syntax
@@ -58,7 +58,7 @@ Options, before or after the command:
   --help                   this text; after a command: its usage"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parsed:
     """A command line taken apart: the word with its arguments, and the options by name, True for one without value."""
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError
 from warren.gateway.tls.certificate import first_certificate
@@ -44,7 +44,7 @@ BACKDATED: Final = timedelta(hours=1)
 ORGANIZATION: Final = "Warren development"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """Where everything is, which names the server certificate is for, and whether the authority was there before."""
 
@@ -59,7 +59,7 @@ class Made:
         return self.directory / name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey

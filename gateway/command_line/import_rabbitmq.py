@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import Any, Final, cast
 from urllib.parse import quote
 
+from warren.core.frozen import frozen
 from warren.gateway.command_line.ctl import where_of
 from warren.gateway.command_line.ctl_options import Parsed
 from warren.gateway.command_line.rabbitmq_counts import ready_counts
@@ -42,7 +43,7 @@ STREAM: Final = "stream"
 RECONNECT_S: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """What was typed; see commands.py."""
 

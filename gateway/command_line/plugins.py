@@ -11,10 +11,10 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.gateway.command_line.ctl import where_of
 from warren.gateway.command_line.ctl_options import Parsed, parse
 from warren.gateway.control import exit_codes as codes
@@ -90,7 +90,7 @@ USAGE: Final = "usage: warren plugins COMMAND [arguments]\n\nCommands:\n" + "\n"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Plugins:
     """enabled: the names here of those that are.  known: of all that could be.  running: whether a broker was asked."""
 

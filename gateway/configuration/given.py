@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from warren.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Given:
     """A key as one source gives it, not checked yet.
 
@@ -35,7 +36,7 @@ class Weight(IntEnum):
     """Somebody may get in, or do more, whom the file would keep out."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remark:
     """One thing that could not be applied, for the log.
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from warren.core.configuration.key import Key, configured
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.gateway.plugin import Plugin
@@ -75,7 +75,7 @@ def plugin_names(value: object) -> tuple[str, ...]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PluginSettings:
     """Which plugins there are in a run of the broker."""
 

@@ -14,12 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from warren.core.frozen import frozen
 from warren.gateway.control import client
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.client import CommandFailedError
@@ -32,7 +32,7 @@ CONTROL_PATH: Final = "/api/control"
 SYNTAX: Final = "a URL is such as http://guest:guest@localhost:15672"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Api:
     """A management API.  shown: its URL without a password, for people.  base: what paths are put behind."""
 

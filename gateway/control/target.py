@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from warren.core.frozen import frozen
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.word import Remote
 
@@ -135,7 +136,7 @@ class Control:
         return str(self.config.value(PRODUCT_VERSION))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A checked command: `arguments` are as many as the word takes, `options` only those that it takes.
 

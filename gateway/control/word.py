@@ -18,9 +18,11 @@ syntax of a plugin's word travels to the client as JSON, since the plugin is whe
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.gateway.control.target import Answer, Control, Request
@@ -48,7 +50,7 @@ class Remote(Enum):
     """It looks at one virtual host, or at nothing that is anybody's: who may use that virtual host."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """An option of a word, `--if-empty` for the name `if_empty`.
 
@@ -72,7 +74,7 @@ VHOST: Final = Option("vhost", "VHOST", "/")
 """The option -p/--vhost, which most words take."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Syntax:
     """How a word is written; what the client knows of it.
 
@@ -141,7 +143,7 @@ class Syntax:
 _SYNTAX_FIELDS: Final = frozenset(Syntax.__dataclass_fields__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Word(Syntax):
     """A word with what the broker does for it; made by `word`.
 
@@ -150,7 +152,7 @@ class Word(Syntax):
     remote: who may ask for it over HTTP.
     """
 
-    handler: Handler
+    handler: Handler = field(kw_only=True)
     while_stopped: bool = False
     remote: Remote = Remote.ADMINISTRATOR
 

@@ -8,9 +8,9 @@ has none, as in Mosquitto.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.gateway.mosquitto.acl_file import Allowed, read_acl
 from warren.gateway.mosquitto.expressions import NOTHING, expression_of, whole
 from warren.gateway.mosquitto.password_file import read_passwords
@@ -22,7 +22,7 @@ QUEUES: Final = "^mqtt-(?:subscription|shared)-"
 """Those of MQTT clients."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Converted:
     """definitions: as a definitions file has them.  notes: what was left out, and why, for people."""
 

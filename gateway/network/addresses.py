@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from warren.core.configuration.values import boolean, strings
+from warren.core.frozen import frozen
 from warren.gateway.protocols import AUTO, TLS_SUFFIX
 
 LOCALHOST: Final = "localhost"
@@ -30,7 +30,7 @@ FOR_OPERATORS: Final = ("http", "metrics")
 """Protocols that serve those who look after the broker, and their programs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listener:
     """One address that connections of one protocol are accepted on; port 0 lets the system choose.
 
@@ -64,7 +64,7 @@ NONE: Final = "none"
 """In place of an address: the protocol has no listener."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoListener:
     """That there is no listener of this name, such as amqp or amqps."""
 

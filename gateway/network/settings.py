@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.session.keys import HANDSHAKE_TIMEOUT_S, UNREAD_TIMEOUT_S
 from warren.core.configuration.key import Key, configured, milliseconds
+from warren.core.frozen import frozen
 from warren.gateway.network.addresses import LOCALHOST, Change, Listener, listener_changes, listeners
 from warren.gateway.protocols import PROTOCOLS
 
@@ -64,7 +64,7 @@ DEFAULT_TLS_LISTENERS: Final[tuple[Listener, ...]] = (
 _NO_CHANGES: Final[tuple[Change, ...]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkSettings:
     """Addresses (listeners.py), and how long what comes before a session may take (pipeline.py).
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.adapters.interface import Options
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from warren.gateway.plugins.mounts import MountTable
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """See warren.gateway.plugin.Context for most of it.
 

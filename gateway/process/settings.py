@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from warren.core.configuration.values import (
     text,
     watermark,
 )
+from warren.core.frozen import frozen
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 """As RabbitMQ names them, from all to nothing."""
@@ -67,7 +67,7 @@ def total_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcessSettings:
     """What the process is."""
 
@@ -129,7 +129,7 @@ class ProcessSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResourceSettings:
     """What may run out, and when publishers are blocked for it."""
 
@@ -158,7 +158,7 @@ class ResourceSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstStartSettings:
     """What a new store begins with, and what every start imports."""
 

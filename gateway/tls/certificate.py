@@ -15,10 +15,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Final
+
+from warren.core.frozen import frozen
 
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s*([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----")
 """RFC 7468, 5."""
@@ -71,7 +72,7 @@ _UTC_TIME_CENTURY: Final = 50
 """UTCTime has two digits for the year: below this they are after 2000 (RFC 5280, 4.1.2.5.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """subject, issuer: as text.  common_names: of the subject.  alternative_names: (kind, name), kinds as in
     ssl_cert_login_san_type.  not_before, not_after: the time in which it is valid.

@@ -6,11 +6,11 @@ import logging
 import os
 import ssl
 import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.gateway.configuration.config import ConfigError
 from warren.gateway.tls.certificate import Certificate, first_certificate
 
@@ -32,7 +32,7 @@ _REASONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loaded:
     """A context with its certificate, the server names that this is for, in lower case, and until when it is valid."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from warren.core.configuration.values import (
     texts,
     whole_number,
 )
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.gateway.tls.certificate import Certificate
@@ -29,7 +29,7 @@ _NO_CIPHERS: Final[tuple[str, ...]] = ()
 _NO_CERTIFICATES: Final[tuple[CertificateFiles, ...]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsSettings:
     """Certificates, whose clients are believed, and what of a client's certificate is the name of its user."""
 

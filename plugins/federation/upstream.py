@@ -8,12 +8,13 @@ should be.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, ON_CONFIRM
 
@@ -41,7 +42,7 @@ UPSTREAM: Final = "upstream"
 """The key of a set's element that names the upstream."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upstream:
     """Another broker, and how messages come from it.
 
@@ -79,7 +80,7 @@ class Upstream:
         return self.consumer_tag or f"federation-link-{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetElement:
     """One upstream of a set.  overrides: fields of Upstream by name."""
 

@@ -21,9 +21,9 @@ What the function returns becomes the answer:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from warren.core.frozen import frozen
 from warren.plugins.management.access import Needs, visible_vhosts
 from warren.plugins.management.errors import bad_request
 
@@ -38,14 +38,14 @@ DEFAULT_EXCHANGE_IN_PATHS: Final = "amq.default"
 """How a path names the exchange whose name is empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """Something was made.  location: where it is, relative to the request's own path; empty for there."""
 
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """Objects as JSON has them, each made when its turn comes.
 
@@ -56,7 +56,7 @@ class Listed:
     page: Mapping[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """An answer with another status than 200."""
 
@@ -64,14 +64,14 @@ class Status:
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Written:
     """An answer that is JSON already, in pieces that are written while they are taken."""
 
     pieces: Iterable[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Streamed:
     """What comes piece by piece.  close: called when it has ended, however that came about."""
 
@@ -80,7 +80,7 @@ class Streamed:
     close: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One request, whose user is known and may ask.
 
@@ -137,7 +137,7 @@ def exchange_name(in_path: str) -> str:
 Handler = Callable[[Call], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """See the head of this file.
 

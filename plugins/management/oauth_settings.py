@@ -4,9 +4,9 @@ back-end's (docs/authentication.md)."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.gateway.plugin import Key, boolean, configured, text
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def scopes(value: object) -> str:
     return " ".join(text(value).split())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuthSettings:
     """Whether and where the page offers to log in by OAuth 2."""
 
@@ -82,7 +82,7 @@ class OAuthSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """How the page logs in; provider_url is empty where it only can with a name and password."""
 

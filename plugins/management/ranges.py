@@ -5,9 +5,9 @@ There are four pairs of parameters, one for each sort of figure (spec F.1); with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warren.core.frozen import frozen
 from warren.plugins.management.errors import bad_request
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _DIGITS_MAX: Final = 9
 """More digits are no number of seconds, and int() needn't see them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """The latest `age_ms`, a sample every `step_ms`."""
 

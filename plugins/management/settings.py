@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from warren.core.configuration.values import strings
+from warren.core.frozen import frozen
 from warren.gateway.plugin import Key, configured, number, size, whole_number
 
 CONNECTIONS_MAX: Final = 200
@@ -54,7 +54,7 @@ def path_prefix(value: object) -> str:
     return path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ManagementSettings:
     """Limits of connections and requests, and who may ask from another site's page."""
 

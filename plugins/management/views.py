@@ -8,13 +8,13 @@ where more rows are shown than can be, there are none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from warren.core.administration.definitions_json.field_values import table_to_json
 from warren.core.administration.listing.selecting import Condition, Query, contains, matches, select
+from warren.core.frozen import frozen
 from warren.gateway.plugin import give_way, in_turns
 from warren.plugins.management.endpoint import Call, Listed
 from warren.plugins.management.errors import ApiError, bad_request
@@ -50,7 +50,7 @@ ROW: Final = "the row"
 """What the row itself is called among its cells; no column has a space."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """How objects are looked at: what a field may need beside their columns.
 
@@ -66,7 +66,7 @@ class Look:
 Make = Callable[[Cells, Look], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """One field of an object: the columns it needs, and what it is, of these.
 
@@ -79,7 +79,7 @@ class Field:
     omitted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sampled:
     """What of the objects of a kind is sampled: by what they are told apart, and their figures, of a row.
 
@@ -91,7 +91,7 @@ class Sampled:
     anew: Callable[[Any], Awaitable[Figures | None]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """A kind of objects.  kind: the listing they come from.  fields: by name, in their order.
 

@@ -7,13 +7,14 @@ pieces of a family the first keeps its head, the others lose theirs.  So names, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
+
+from warren.core.frozen import frozen
 
 Kind = Literal["counter", "gauge", "unknown", "histogram"]
 
@@ -34,7 +35,7 @@ class Series(NamedTuple):
     suffix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Family:
     """Series of one name.  name: of counters with `_total`."""
 
@@ -45,7 +46,7 @@ class Family:
     """None where nothing is found in a while: others have their turn."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Encoding:
     """One of the two formats.  write: a registry."""
 

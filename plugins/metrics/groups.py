@@ -7,9 +7,9 @@ that holds many.  A column that an object doesn't have, or that has no number, m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from warren.core.frozen import frozen
 from warren.plugins.metrics.encoding import TOTAL
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Measure(NamedTuple):
         return float(value) if isinstance(value, int | float) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """Families of the objects of one listing.
 

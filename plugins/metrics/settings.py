@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.gateway.plugin import Key, boolean, configured, number, whole_number
 
 CONNECTIONS_MAX: Final = 20
@@ -14,7 +14,7 @@ REQUEST_TIMEOUT_S: Final = 30.0
 """For a request to come as a whole, and for the next one to begin: twice the usual interval between them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricsSettings:
     """Limits of connections, and what `/metrics` shows."""
 

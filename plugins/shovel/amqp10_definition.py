@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.amqp10.client.uri import Amqp10Uri, parse_amqp10_uri
@@ -12,13 +11,14 @@ from warren.adapters.amqp10.codec.encoding import encode
 from warren.adapters.amqp10.codec.sections import PROPERTIES, MessageProperties
 from warren.adapters.amqp10.codec.values import Milliseconds, UInt
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 
 _PROPERTIES: Final = frozenset(place.name for place in COMPOSITES[PROPERTIES].places)
 _MILLISECONDS: Final = frozenset({"absolute_expiry_time", "creation_time"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp10SourceDefinition:
     """Where messages come from over AMQP 1.0.
 
@@ -32,7 +32,7 @@ class Amqp10SourceDefinition:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp10DestinationDefinition:
     """Where messages go over AMQP 1.0.
 

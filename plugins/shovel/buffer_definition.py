@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.core.queues.classic.rules import OVERFLOWS
 from warren.plugins.bridging import values
 
@@ -23,7 +23,7 @@ BUFFER_KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BufferDefinition:
     """What a shovel asks of its source, a queue of this broker.
 

@@ -10,12 +10,13 @@ Longer than 400 lines because AMQP's own ends, and the tables in which all proto
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from warren.adapters.amqp091.client.uri import AmqpUri, parse_uri
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 from warren.plugins.bridging.ack_modes import ACK_MODES, NO_ACK, ON_CONFIRM
 from warren.plugins.bridging.values import Arguments, Readers
@@ -94,7 +95,7 @@ DEAD_LETTER: Final = "dead-letter"
 """What becomes of messages that aren't moved."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceDefinition:
     """Where messages come from over AMQP: a queue, or an exchange by a queue of the shovel's own."""
 
@@ -109,7 +110,7 @@ class SourceDefinition:
     declarations: Declarations = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DestinationDefinition:
     """Where messages go over AMQP; without queue and exchange to the exchange they were published to.
 
@@ -144,7 +145,7 @@ AnyDestination: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """What is changed in messages on their way.
 
@@ -157,7 +158,7 @@ class Changes:
     deduplication_header: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShovelDefinition:
     """A shovel.  prefetch: how many messages may be under way.
 

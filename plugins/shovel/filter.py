@@ -8,7 +8,7 @@ read, since STOMP and MQTT carry numbers and truths as texts: 7 is "7", and true
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.topics import parse_filter, words_of
 from warren.core.exchanges.topic import split_words
 from warren.core.exchanges.topic_trie import TopicTrie
+from warren.core.frozen import frozen
 from warren.core.messages.properties import PropertyChanges
 from warren.core.patterns.compiling import check_pattern
 from warren.plugins.bridging.pump import BATCH_MAX
@@ -47,7 +48,7 @@ Test = Callable[[object], bool]
 Condition = Callable[["Arrived"], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """asked: the filter as it was written.  batch_max: messages to be looked at in one go."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from warren.adapters.http.client.uri import HttpUri, parse_http_uri
 from warren.adapters.peers.uri import TLS_PARAMETERS
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 
 FIELDS: Final = ("{topic}", "{routing_key}", "{exchange}", "{message_id}")
@@ -40,7 +41,7 @@ _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _value = re.compile(r"[\t\x20-\x7e]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpEndDefinition:
     """What both ends have.  uris: with TLS and timeout as the keys say.  headers: that every request has.
 
@@ -54,7 +55,7 @@ class HttpEndDefinition:
     timeout_s: float | None = TIMEOUT_DEFAULT_S
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpSourceDefinition(HttpEndDefinition):
     """Where messages come from over HTTP.
 
@@ -68,7 +69,7 @@ class HttpSourceDefinition(HttpEndDefinition):
     routing_key: str = EVENT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpDestinationDefinition(HttpEndDefinition):
     """Where messages go over HTTP; the URIs may have FIELDS in path and query.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from warren.adapters.peers.uri import Parameters, PeerUri, TlsParameters, one_of, read_parameters
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 
 PORT: Final = 9092
@@ -30,7 +30,7 @@ _topic = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _pattern = re.compile(r"\^.+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KafkaUri(PeerUri):
     """A Kafka cluster: `kafka://user:password@host:port,host:port?parameter=value`.
 
@@ -47,7 +47,7 @@ class KafkaUri(PeerUri):
         return f"{self.scheme}://{','.join(server.removesuffix(f':{PORT}') for server in self.servers)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KafkaSourceDefinition:
     """Where messages come from: topics, or patterns of them, read as a member of a consumer group.
 
@@ -60,7 +60,7 @@ class KafkaSourceDefinition:
     start: str = EARLIEST
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KafkaDestinationDefinition:
     """Where messages go; topic and key have FIELDS in them.  An empty key is none."""
 

@@ -19,6 +19,7 @@ import trio
 
 from warren.adapters.mqtt.client.memory import ClientMemory
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 from warren.gateway.plugin import MqttPeer, connect_mqtt
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _Key: TypeAlias = tuple[str, str, int]
 """Client id, host, port."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What an end wants of a connection.  shovel: whose end it is, in words.  qos: the most that is sent with."""
 

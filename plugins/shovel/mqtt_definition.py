@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.mqtt.client.uri import MqttUri, parse_mqtt_uri
 from warren.adapters.mqtt.codec import versions
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 from warren.plugins.bridging.values import Readers
 from warren.plugins.shovel import values as own_values
@@ -23,7 +23,7 @@ TOPIC: Final = "{topic}"
 """What stands in a template for a message's own topic."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttClientDefinition:
     """Who the shovel is to an MQTT broker.
 
@@ -38,7 +38,7 @@ class MqttClientDefinition:
     notification: Notification | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Renaming:
     """How a topic is called at the other side.
 
@@ -55,7 +55,7 @@ class Renaming:
         return self.template.replace(TOPIC, topic)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttSourceDefinition:
     """Where messages come from over MQTT: topic filters, with a QoS at most.
 
@@ -70,7 +70,7 @@ class MqttSourceDefinition:
     no_local: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttDestinationDefinition:
     """Where messages go over MQTT.
 

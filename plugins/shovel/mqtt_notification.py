@@ -7,11 +7,11 @@ The broker itself publishes the will, so it also comes when the shovel's process
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.mqtt.codec.packets import Publish, Will
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 from warren.plugins.bridging.values import Readers
 from warren.plugins.shovel import values as own_values
@@ -21,7 +21,7 @@ DOWN: Final = "0"
 """Mosquitto's words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notification:
     """topic: where it is said.  up, down: the payloads."""
 

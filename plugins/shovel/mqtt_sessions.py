@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.client.connection import RECEIVE_MAXIMUM_MAX
 from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.core.frozen import frozen
 from warren.gateway.plugin import connect_mqtt
 from warren.plugins.shovel.mqtt_definition import MqttDestinationDefinition, MqttSourceDefinition
 from warren.plugins.shovel.mqtt_ends import login_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warren.plugins.shovel.mqtt_definition import MqttClientDefinition
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptSession:
     """A session at a broker.  Two of the same client id, host and port are one.  topics: what it is subscribed to."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
@@ -15,6 +14,7 @@ from warren.adapters.amqp091.client.uri import AmqpUri
 from warren.core.administration.operations.parameters import clear_parameter
 from warren.core.configuration.key import Key, configured, keys_of
 from warren.core.errors import NoSuchParameter
+from warren.core.frozen import frozen
 from warren.gateway.plugin import (
     VHOST,
     Answer,
@@ -91,7 +91,7 @@ def static_shovels(value: object) -> StaticShovels:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShovelSettings:
     """Of the configuration."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.stomp.client.uri import StompUri, parse_stomp_uri
 from warren.adapters.stomp.codec.limits import HEADER_BYTES_MAX
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.plugins.bridging import values
 
 DESTINATION: Final = "{destination}"
@@ -25,7 +25,7 @@ SENDS_ITSELF: Final = frozenset({"destination", "receipt", "transaction", "conte
 _fields = re.compile(r"\{[^{}]*\}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StompSourceDefinition:
     """Where messages come from over STOMP.  headers: what SUBSCRIBE says beside destination and ack."""
 
@@ -40,7 +40,7 @@ class StompSourceDefinition:
             yield id if number == 1 else f"{id} {number}", destination
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StompDestinationDefinition:
     """Where messages go over STOMP.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warren.adapters.stomp.message_headers import TRUE
+from warren.core.frozen import frozen
 from warren.gateway.plugin import connect_stomp
 from warren.plugins.shovel.stomp_definition import StompDestinationDefinition, StompSourceDefinition
 
@@ -22,7 +22,7 @@ DURABLE: Mapping[str, str] = {"durable": "true"}
 """Without it, UNSUBSCRIBE ends the consumer alone (spec B.4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptSubscription:
     """A durable subscription.  Two of the same id and destination, broker, virtual host and user are one."""
 

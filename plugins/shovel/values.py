@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.mqtt.codec.errors import PacketError
 from warren.adapters.mqtt.codec.topics import check_topic_name, parse_filter
+from warren.core.frozen import frozen
 from warren.core.messages.properties import encode_properties
 from warren.plugins.bridging.values import count
 
@@ -63,7 +63,7 @@ PAYLOAD_BYTES_MAX: Final = 0xFFFF
 """Binary data in a packet is told the length of in two bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InternalOwner:
     """What an internal shovel belongs to.  kind: of the thing, such as `queue`."""
 

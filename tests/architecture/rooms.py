@@ -13,6 +13,7 @@ ROOMS: Final = (
     # The broker.
     "core.errors",
     "core.compiled",
+    "core.frozen",
     "core.limit_hits",
     "core.configuration",
     "core.patterns",

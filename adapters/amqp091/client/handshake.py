@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
 from warren.adapters.amqp091.codec import methods
@@ -13,6 +13,7 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_MAX_LEAST_BYTES,
 )
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 from warren.core.messages.field_table import FieldTable, encode_table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ CHANNEL_MAX_MOST: Final = 0xFFFF
 Mechanism = Literal["PLAIN", "AMQPLAIN", "EXTERNAL"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """How this client introduces itself.
 

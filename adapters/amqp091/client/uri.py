@@ -7,7 +7,6 @@ is `/`; an empty path, `amqp://host/`, is the virtual host with the empty name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.peers.uri import (
@@ -21,6 +20,7 @@ from warren.adapters.peers.uri import (
     vhost_of,
 )
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 PORTS: Final[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671}
 """The schemes, and the port where none is given (registered with IANA)."""
@@ -32,7 +32,7 @@ DEFAULT_USER: Final = "guest"
 """Who logs in, with the same password, where a URI names nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AmqpUri(PeerUri):
     """An AMQP broker.
 

@@ -13,12 +13,13 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from warren.adapters.amqp10.client.uri import EXTERNAL, PLAIN, SCRAM_SHA_256
 from warren.adapters.amqp10.codec import sasl
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 
 ITERATIONS_MAX: Final = 1_000_000
 """Of SCRAM, that a peer may ask for: more takes seconds."""
@@ -31,7 +32,7 @@ _CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp10Login:
     """How this client introduces itself.
 

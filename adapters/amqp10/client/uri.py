@@ -7,7 +7,6 @@ meant.  `hostname` is what open says instead, as RabbitMQ's shovels write it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.peers.uri import (
@@ -22,6 +21,7 @@ from warren.adapters.peers.uri import (
     vhost_of,
 )
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 PORTS: Final[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671}
 """The schemes, and the port where none is given."""
@@ -43,7 +43,7 @@ SASL: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Amqp10Uri(PeerUri):
     """An AMQP 1.0 broker.
 

@@ -7,10 +7,10 @@ how long to wait before connecting again, a line that begins with a colon is a c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 
 CONTENT_TYPE: Final = "text/event-stream"
 
@@ -25,7 +25,7 @@ RETRY_DIGITS_MAX: Final = 10
 _line_ends = re.compile(rb"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One event.  type: `message` by default.  id: that given last, by it or by one before; None for none yet."""
 

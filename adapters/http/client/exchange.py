@@ -10,12 +10,12 @@ is skipped, and whatever the peer does wrong is a PeerError in words.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 import h11
 
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Of a response's status line and headers: services behind proxies send a few thousand bytes."""
@@ -23,7 +23,7 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """A response's beginning.  headers: with names in small letters."""
 

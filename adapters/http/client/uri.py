@@ -7,17 +7,17 @@ brokers, but in keys beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from warren.adapters.peers.uri import PeerUri, TlsParameters
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpUri(PeerUri):
     """An HTTP service.  target: path and query, as the request line has them, maybe with fields of a template."""
 

@@ -13,7 +13,7 @@ peer's PUBREL is answered at once.  So the peer keeps a message until it is safe
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from warren.adapters.mqtt.client.memory import ClientMemory
@@ -44,6 +44,7 @@ from warren.adapters.mqtt.codec.packets import (
 from warren.adapters.mqtt.codec.properties import Properties
 from warren.adapters.peers.client_half import ClientHalf
 from warren.adapters.peers.errors import PeerError
+from warren.core.frozen import frozen
 
 RECEIVE_MAXIMUM_MAX: Final = 65_535
 WINDOW_UNTOLD: Final = 20
@@ -62,7 +63,7 @@ _RETURN_CODES: Final = {
 """What MQTT 3.1.1's CONNACK can say (3.2.2.3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttLogin:
     """How this client introduces itself.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.peers.uri import Parameters, PeerUri, count, read_parameters, split_uri
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 PORTS: Final[Mapping[str, int]] = {"mqtt": 1883, "mqtts": 8883}
 """The schemes, and the port where none is given (registered with IANA)."""
@@ -16,7 +16,7 @@ KEEP_ALIVE_DEFAULT_S: Final = 10
 """Short, since a link is watched by nobody else: a peer that vanished without a word is noticed within 20 s."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MqttUri(PeerUri):
     """An MQTT broker.  keep_alive_s: how long the connection may be silent, 0 for ever."""
 

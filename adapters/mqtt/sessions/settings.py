@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import boolean, one_of, size, text, whole_number
+from warren.core.frozen import frozen
 
 ROUND_ROBIN: Final = "round-robin"
 STICKY: Final = "sticky"
@@ -34,7 +34,7 @@ RETAINED_BYTES_MAX: Final = 1_000_000_000
 """Their bodies together."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSettings:
     """What topics are called in AMQP (names.py), and who of a group gets a message (sharing.py)."""
 
@@ -70,7 +70,7 @@ class SessionSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueLimits:
     """How much may wait for a client.  messages: of any QoS; 0 for any number.  qos_0_*: before those of QoS 0 go.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from warren.adapters.peers.client_half import ClientHalf
@@ -27,6 +27,7 @@ from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
 from warren.adapters.stomp.codec.frames import END, HEARTBEAT, Frame, encode_frame, encode_headers
 from warren.adapters.stomp.codec.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX
 from warren.adapters.stomp.codec.parser import FrameParser
+from warren.core.frozen import frozen
 
 VERSIONS: Final = (V1_0, V1_1, V1_2)
 
@@ -46,7 +47,7 @@ BYE: Final = "bye"
 """The receipt of DISCONNECT."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StompLogin:
     """How this client introduces itself.
 

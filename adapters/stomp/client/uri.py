@@ -6,11 +6,11 @@ The virtual host is what CONNECT says in the header `host`, `/` without a path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from warren.adapters.peers.uri import Parameters, PeerUri, count, read_parameters, shown_vhost, split_uri, vhost_of
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 
 PORTS: Final[Mapping[str, int]] = {"stomp": 61613, "stomp+ssl": 61614, "stomps": 61614}
 """The schemes, and the port where none is given: those of RabbitMQ and ActiveMQ."""
@@ -19,7 +19,7 @@ HEARTBEAT_DEFAULT_S: Final = 10
 """Short, since a link is watched by nobody else: a peer that vanished without a word is noticed within 20 s."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StompUri(PeerUri):
     """A STOMP broker.  heartbeat_s: how often each side is to be heard, 0 for never."""
 

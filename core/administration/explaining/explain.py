@@ -14,7 +14,6 @@ An exchange that picks a target by chance may pick another one the next time.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warren.core.administration.explaining.bindings import look_at_bindings
@@ -34,6 +33,7 @@ from warren.core.errors import AccessRefused, BrokerError
 from warren.core.exchanges.delaying.exchange import DelayedMessageExchange
 from warren.core.exchanges.delaying.headers import due_at_ms
 from warren.core.exchanges.reasons import shown
+from warren.core.frozen import frozen
 from warren.core.messages.address import Address, short_key
 from warren.core.messages.checks import check_copies, check_expiration, extra_routing_keys, without_bcc
 from warren.core.messages.internal_headers import without_internal
@@ -62,7 +62,7 @@ KEYS_SHOWN_MAX: Final = 5
 OF_PUBLISH: Final = "publish"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DryPublish:
     """What would be published.  body_size: in bytes."""
 
@@ -72,7 +72,7 @@ class DryPublish:
     body_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Publisher:
     """A user without a connection."""
 

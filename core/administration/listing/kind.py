@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from warren.core.administration.listing.column import Row
+from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -16,7 +17,7 @@ Vhosts = Collection[str] | None
 """Names of the virtual hosts whose objects are wanted; None: all, and what belongs to none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """Where the rows of a listing come from.
 

@@ -18,7 +18,6 @@ goes no further than to the page's end.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from warren.core.administration.listing.kind import Vhosts
 from warren.core.administration.steps import SLICE_CELLS, Steps
 from warren.core.errors import PreconditionFailed
+from warren.core.frozen import frozen
 from warren.core.limit_hits import limited
 from warren.core.patterns.compiling import check_pattern, limit_of
 
@@ -57,7 +57,7 @@ MATCH_STEPS_MAX: Final = 4_000
 """For one value; less than for a permission, as there are many values and nobody's safety rests on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """What a row must be like: `holds` is asked about the value of a column.
 
@@ -70,7 +70,7 @@ class Condition:
     expression: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     """What is asked of a listing.
 
@@ -93,7 +93,7 @@ class Query:
     within: Sequence[Condition] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selected:
     """What a query found.  total_count: rows that are asked about.  filtered_count: those that fit the conditions."""
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from warren.core.frozen import frozen
 
 LEAF: Final = 13
 """The kind of page that holds rows of a table."""
@@ -40,7 +41,7 @@ class BadCellError(Exception):
     """No row begins there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawRow:
     """A row as it stands in the file.  rowid: its number.  in_order: it was found where its page says that it is."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from warren.core.access.answers import SIZE_MAX_DEFAULT, TTL_DEFAULT_MS
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, number, seconds_of, strings, whole_number
+from warren.core.frozen import frozen
 
 INTERNAL: Final = "internal"
 
@@ -20,7 +20,7 @@ _STEPS_SYNTAX: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepNames:
     """authenticates: who says who somebody is; authorizes: all who have to allow what is done."""
 
@@ -48,7 +48,7 @@ def _steps(value: object) -> tuple[StepNames, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthenticationSettings:
     """Which back-ends there are, in which order, and how long their answers are kept."""
 

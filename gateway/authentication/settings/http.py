@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import number, one_of, path, seconds_of, whole_number
+from warren.core.frozen import frozen
 from warren.gateway.authentication.settings.values import TLS_VERIFY, http_url
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpBackEndSettings:
     """The back-end `http`."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from warren.core.configuration.key import Key, configured
 from warren.core.configuration.values import boolean, one_of, path, strings, text, texts
+from warren.core.frozen import frozen
 from warren.gateway.authentication.settings.values import TLS_VERIFY, any_text, http_url, mapping, paths
 
 ALGORITHMS: Final = (
@@ -32,7 +32,7 @@ def _algorithms(value: object) -> tuple[str, ...]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuth2Settings:
     """The back-end `oauth2`."""
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from warren.core.frozen import frozen
 from warren.gateway.configuration.given import Remark, Weight
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ignored:
     """Keys that are ignored for the same reason; `meaning` completes "ignored: "."""
 
