@@ -12,8 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.browser.devtools import Browser, browser, find_chromium
+from tests.browser.page import Page, new_page
 from tests.docs.pages import ROOT
 from tests.docs.part_pages import PARTS, refreshed
+from tests.interop.clients import need
 
 pytest.importorskip("sphinx", reason="Sphinx is missing; tests/requirements.lock has it")
 
@@ -117,6 +120,57 @@ def test_warnings_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.parent.name)
 def test_lists_of_pages_are_in_step(part: Path) -> None:
     assert refreshed(part) == part.read_text("utf-8"), "run: python -m tests.docs.part_pages"
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests here."""
+    need(find_chromium() is not None, "chromium")
+    with browser(parent=tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Page]:
+    """A tab, in which nothing may complain."""
+    with new_page(chromium) as page:
+        yield page
+        assert page.complaints() == []
+
+
+def test_the_front_page_is_where_one_begins(site: Path, tab: Page) -> None:
+    tab.open((site / "index.html").as_uri())
+    tab.wait_for("document.querySelector('h1')?.textContent.startsWith('Warren')")
+    parts = tab.evaluate(
+        "[...document.querySelectorAll('.sidebar-tree > ul > li > a')].map((each) => each.textContent)"
+    )
+    assert parts[:4] == ["Tutorials", "How-to", "Reference", "Explanation"]
+
+
+def test_it_is_searched_without_a_server(site: Path, tab: Page) -> None:
+    tab.expect("Access to fetch", "Failed to load resource", "Failed to fetch")  # of texts around what was found
+    tab.open(f"{(site / 'search.html').as_uri()}?q=x-single-active-consumer")
+    tab.wait_for("document.querySelector('#search-results a[href*=\"reference/arguments\"]')")
+
+
+def test_it_is_dark_where_that_is_preferred(site: Path, tab: Page) -> None:
+    backgrounds = []
+    for scheme in ("light", "dark"):
+        tab.prefer(prefers_color_scheme=scheme)
+        tab.open((site / "docs" / "guarantees.html").as_uri())
+        backgrounds.append(tab.evaluate("getComputedStyle(document.querySelector('.content')).color"))
+    assert len(set(backgrounds)) == 2
+
+
+def test_a_phone_shows_it_without_moving_sideways(site: Path, tab: Page) -> None:
+    tab.resize(390, 844, phone=True)
+    wide = []
+    for page in sorted((site / "docs").rglob("*.html")):
+        if page.name != "index.html":  # which leads elsewhere at once
+            tab.open(page.as_uri())
+            if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wide.append(page.relative_to(site).as_posix())
+    assert wide == []
 
 
 def _broken(pages: dict[Path, Found]) -> Iterator[str]:

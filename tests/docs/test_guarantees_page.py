@@ -1,0 +1,38 @@
+"""docs/guarantees.md names tests that are there: each promise has one, in the file that it is said to be in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+PAGE = ROOT / "docs" / "guarantees.md"
+
+TEXT = PAGE.read_text("utf-8")
+
+HOLDERS = re.findall(r"\[`(test_\w+)`\]\(([^)\s]+)\)", TEXT)
+
+PROMISES = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| promised ")]
+
+
+def is_there(name: str, source: str) -> bool:
+    """Whether a file's text has a test of this name."""
+    return re.search(rf"^(?:    )?(?:async )?def {name}\(", source, re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize(("name", "file"), sorted(set(HOLDERS)))
+def test_what_holds_a_promise_is_there(name: str, file: str) -> None:
+    assert is_there(name, (PAGE.parent / file).read_text("utf-8"))
+
+
+def test_every_promise_is_held_by_a_test() -> None:
+    assert len(PROMISES) > 20
+    assert [promise for promise in PROMISES if "[`test_" not in promise.rpartition("| ")[2]] == []
+
+
+def test_a_name_that_is_none_would_be_found() -> None:
+    assert is_there("test_this", "async def test_this() -> None:\n")
+    assert not is_there("test_this", "def test_this_one() -> None:\n")
+    assert not is_there("test_this", "# def test_this(\n")
