@@ -304,9 +304,10 @@ async def serve(config: Config, asked: Sequence[int] = (), read_config: Callable
         remove_ready_file(process.ready_file)
     with trio.open_signal_receiver(*STOP_SIGNALS, *HANGUPS) as signals:
         async with open_server(config, read_config) as server, trio.open_nursery() as nursery:
-            _log.info("%s is ready: %s; Ctrl-C stops it", described(), _where_and_how(process))
             if process.ready_file is not None:
                 write_ready_file(process.ready_file, server.listening)
+            # Behind the file, so that whoever has read this finds it.
+            _log.info("%s is ready: %s; Ctrl-C stops it", described(), _where_and_how(process))
             # No start has to wait for what `warren ctl` and SIGHUP need; a later import than this might find the next
             # version's files on the disk, and `warren ctl stop` has to work then.
             import_module("warren.gateway.process.reloading")

@@ -48,15 +48,20 @@ class Terminal:
         """Return when `text` has appeared behind what was waited for before."""
         give_up_at = time.monotonic() + TIME_LIMIT_S
         while (found := self.screen.find(text, self._seen)) < 0:
-            readable, _, _ = select.select([self._descriptor], [], [], max(0, give_up_at - time.monotonic()))
-            assert readable, f"{text!r} did not appear:\n{self.screen}"
-            try:
-                read = os.read(self._descriptor, READ_BYTES)
-            except OSError:
-                read = b""
-            assert read, f"the program ended before {text!r} appeared:\n{self.screen}"
-            self._data += read
+            assert self.read(max(0, give_up_at - time.monotonic())), f"{text!r} did not appear:\n{self.screen}"
         self._seen = found + len(text)
+
+    def read(self, seconds: float) -> bool:
+        """Wait for more to appear; whether it has.  If not, the time is over, or the program has ended."""
+        readable, _, _ = select.select([self._descriptor], [], [], seconds)
+        if not readable:
+            return False
+        try:
+            read = os.read(self._descriptor, READ_BYTES)
+        except OSError:
+            read = b""
+        self._data += read
+        return read != b""
 
 
 @contextmanager
