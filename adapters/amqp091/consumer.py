@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from warren.adapters.amqp091.channel import Channel
+    from warren.core.messages.address import Address
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
@@ -255,7 +256,7 @@ class AmqpConsumer(Consumer):
             sent_bytes += count * first.body_size
         return sent_bytes
 
-    def framing(self, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+    def framing(self, address: Address, properties: Properties, number_name: str, body_size: int) -> Framing | None:
         shown, number_at = without_internal(properties).with_number_last(number_name)
         if body_size > self._body_frame_max or len(shown.raw) > properties_bytes_max(self._body_frame_max):
             return None

@@ -3,6 +3,8 @@
 A delivery is a frame of a few chunks: the transfer's head, what stands in front of the body (made once for messages
 that are alike), and the body as it came.  What is larger than the peer's frames goes in several; what its window has no
 room for waits with the session.
+
+Longer than 400 lines because a consumer's loops and what they keep of the last message belong together.
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ from warren.adapters.amqp10.codec.encoding import uint
 from warren.adapters.amqp10.codec.errors import RESOURCE_DELETED, UNAUTHORIZED_ACCESS, Level, PeerMistake
 from warren.adapters.amqp10.codec.performatives import Flow
 from warren.adapters.amqp10.codec.values import Symbol
+from warren.adapters.amqp10.framed import FRAMED_FOR_LINK, framing_of
 from warren.adapters.amqp10.link import Link
 from warren.adapters.amqp10.reading import AMQP_TYPE
 from warren.adapters.amqp10.resent import Resumed, give_up_resumed, send_resumed
 from warren.adapters.amqp10.unsent import HEAD_BYTES, parts_of_message
 from warren.adapters.amqp10.writing import body_head, parts_of
 from warren.core.declaring.queues import end_consumer
+from warren.core.messages.message import Message
 from warren.core.queues.consumer import Consumer
+from warren.core.queues.framing import Framing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
     from warren.core.errors import AccessRefused
     from warren.core.messages.address import Address
     from warren.core.messages.field_table import FieldValue
-    from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
     from warren.core.queues.base import Queue
 
@@ -145,7 +149,8 @@ class LinkConsumer(Consumer):
 
     What is kept of the last message serves those that are like it: `_prefix`, the frame up to the delivery's id, and
     `_front`, from behind its tag up to the body's content; `_around` bytes have both, with the id and the tag between
-    them.  `_begin_bytes`: what `_front` has before the message itself.
+    them.  `_begin_bytes`: what `_front` has before the message itself.  `_framed_bytes`: of messages that come with
+    their sections (framed.py), for which `_prefix` and `_front` are made then.
     """
 
     grants_credit = True
@@ -156,6 +161,7 @@ class LinkConsumer(Consumer):
         "_begin_bytes",
         "_body_size",
         "_deliveries",
+        "_framed_bytes",
         "_front",
         "_handle",
         "_outbox",
@@ -195,6 +201,7 @@ class LinkConsumer(Consumer):
         self._prefix = self._front = self._tail = b""
         self._around = 0
         self._begin_bytes = 0
+        self._framed_bytes = -1
 
     def can_take(self) -> bool:
         """True when there is credit, and room in the session's window and the connection's outbox."""
@@ -215,15 +222,19 @@ class LinkConsumer(Consumer):
         deliveries = self._deliveries
         deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
         delivery_id = (tag - 1) & _IDS
-        if (
+        content = message.content
+        if message.framed_for == FRAMED_FOR_LINK and not redelivered:
+            if len(content) != self._framed_bytes:
+                self._use_framed(len(content))
+        elif (
             redelivered
+            or self._framed_bytes >= 0
             or message.properties is not self._properties
             or message.address is not self._address
             or message.body_size != self._body_size
         ):
             self._use(message, redelivered=redelivered)
-        content = message.content
-        if len(content) != message.body_size:
+        if self._framed_bytes < 0 and len(content) != message.body_size:
             content = message.body
         outbox = self._outbox
         if self._prefix and session.window > 0 and not session.unsent:
@@ -263,6 +274,8 @@ class LinkConsumer(Consumer):
 
     def deliver_alike(self, ready: deque[Message | int]) -> int:
         session = self.link.session
+        if self._framed_bytes >= 0:
+            return self._deliver_framed(ready)
         deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
         address, properties, body_size = self._address, self._properties, self._body_size
         prefix, front, around = self._prefix, self._front, self._around + self._body_size
@@ -300,8 +313,55 @@ class LinkConsumer(Consumer):
         self.delivery_count = (self.delivery_count + count) & _IDS
         return count * body_size
 
+    def _deliver_framed(self, ready: deque[Message | int]) -> int:
+        """The same of messages that come with their sections, and are of one size."""
+        session = self.link.session
+        deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
+        prefix, front, size = self._prefix, self._front, self._framed_bytes
+        around = self._around + size
+        pack, tag_form = quick.pack_id_and_tag, quick.TAG_OF_4
+        chunks = outbox.chunks
+        tag = deliveries.delivery_tag
+        unacked = None if self.no_ack else deliveries.unacked
+        most = min(self.credit - 1, session.window - 1, (outbox.room - 1) // around)
+        count = sent_bytes = 0
+        while ready and count < most:
+            message = ready[0]
+            if isinstance(message, int) or message.framed_for != FRAMED_FOR_LINK or len(message.content) != size:
+                break
+            ready.popleft()
+            delivery_id = tag & _IDS
+            tag += 1
+            chunks += (prefix, pack(delivery_id, tag_form, delivery_id), front, message.content)
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+            sent_bytes += message.body_size
+            count += 1
+        deliveries.delivery_tag = tag
+        outbox.room -= count * around
+        session.sent(count)
+        self.credit -= count
+        self.delivery_count = (self.delivery_count + count) & _IDS
+        return sent_bytes
+
+    def framing(self, address: Address, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+        return framing_of(self, address, properties, number_name, body_size)
+
+    def _use_framed(self, size: int) -> None:
+        """Keep what goes around messages that come with their sections and have so many bytes."""
+        session = self.link.session
+        self._prefix, self._front = quick.transfer_around(
+            session.channel, self._handle, settled=self.no_ack, payload_bytes=size
+        )
+        self._begin_bytes = len(self._front)
+        self._around = len(self._prefix) + quick.ID_AND_TAG_BYTES + len(self._front)
+        self._tail = b""
+        self._properties = None
+        self._framed_bytes = size
+
     def _use(self, message: Message, *, redelivered: bool) -> None:
         """Keep what goes around the content of this message and those that are like it."""
+        self._framed_bytes = -1
         front, self._tail = parts_of(self.queue, message, redelivered=redelivered)
         front += body_head(message)
         size = len(front) + message.body_size + len(self._tail)

@@ -41,6 +41,9 @@ ROUTING_KEY: Final = "x-routing-key"
 
 _OWN: Final = {encode(key): str(key) for name in (PROPERTIES, EXCHANGE, ROUTING_KEY) for key in (Symbol(name), name)}
 
+SHORT_BYTES_MAX: Final = 0xFF
+"""Of a data section in its short form."""
+
 _NO_PROPERTIES: Final = encode_properties()
 
 
@@ -102,6 +105,9 @@ class RecordForm:
             content_at, size = at + 5, record[at + 4]
         elif begin == DATA_LONG:
             content_at, size = at + 8, int.from_bytes(record[at + 4 : at + 8], "big")
+            if size <= SHORT_BYTES_MAX:
+                # It isn't the shortest form, and is to come back as it is.
+                return 0
         else:
             return 0
         return content_at if content_at + size == len(record) else 0

@@ -7,6 +7,9 @@ same as long as properties and size do, and the body as it came.
     MESSAGE\nsubscription:I\ndestination:D\nmessage-id:T_I@@SESSION@@ | 17 | \nredelivered:false\n... | body | NUL
 
 A message id is unique in the broker's run, and says by itself what ACK has to look for (spec B.6).
+
+Messages of a stream that are alike differ in their bodies and in the header `x-stream-offset`: their suffix is kept in
+two parts (`framing`), between which that number comes.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from warren.adapters.stomp.message_headers import headers_of
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.shown import shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
+from warren.core.queues.framing import Framing
 
 if TYPE_CHECKING:
     from collections import deque
@@ -40,6 +44,18 @@ TAG_AND_END_BYTES: Final = 24
 """The delivery tag, up to twice, and the end of the frame, roughly: charged to the outbox beside the large parts."""
 
 
+FRAMED_FOR_ROW: Final = 0x40000
+"""Added to a number from 0 on: `Message.framed_for` of messages of a stream whose suffix is kept."""
+
+ROWS_MAX: Final = 256
+"""Rows whose suffix is kept, per subscription: as many as may have been read ahead of it."""
+
+_NUMBERS: Final = (1_111_111_111_111_111_111, 2_222_222_222_222_222_222)
+"""Any two of as many digits without one in common in one place: where suffixes made with them differ it stands."""
+
+_NUMBER_BYTES: Final = 19
+
+
 class Subscription(Consumer):
     """Writes what a queue gives it as MESSAGE frames; `credit` counts down from the prefetch count.
 
@@ -57,6 +73,9 @@ class Subscription(Consumer):
         "_prefix",
         "_prefixes",
         "_properties",
+        "_row",
+        "_rows",
+        "_rows_made",
         "_suffix",
         "credit",
         "cumulative",
@@ -105,6 +124,9 @@ class Subscription(Consumer):
         self._properties: Properties | None = None
         self._body_size = -1
         self._suffix = b""
+        self._row = 0
+        self._rows: dict[int, tuple[bytes, bytes]] = {}
+        self._rows_made = 0
         self._ack_prefix = b""
         if session.version == V1_2 and not no_ack:
             self._ack_prefix = b"\n" + encode_headers([("ack", self._message_id())], V1_2)[:-1]
@@ -123,7 +145,12 @@ class Subscription(Consumer):
         deliveries.delivery_tag = tag = deliveries.delivery_tag + 1
         if message.address is not self._address:
             self._use(message.address)
-        if redelivered:
+        self._row = 0
+        if not redelivered and message.framed_for in self._rows:
+            self._row = message.framed_for
+            before, after = self._rows[self._row]
+            suffix = b"%b%d%b" % (before, message.sequence, after)
+        elif redelivered:
             suffix = self._suffix_of(
                 shown_properties(self.queue, message, redelivered=True), message.body_size, b"true"
             )
@@ -154,6 +181,8 @@ class Subscription(Consumer):
         return self.credit > 0
 
     def deliver_alike(self, ready: deque[Message | int]) -> int:
+        if self._row:
+            return self._deliver_row(ready)
         deliveries, outbox, queue = self._deliveries, self._outbox, self.queue
         address, properties, body_size = self._address, self._properties, self._body_size
         prefix, ack_prefix, suffix, end = self._prefix, self._ack_prefix, self._suffix, self._end
@@ -198,6 +227,57 @@ class Subscription(Consumer):
         outbox.room = room
         self.credit = credit
         return sent_bytes
+
+    def _deliver_row(self, ready: deque[Message | int]) -> int:
+        """The same of a row of a stream."""
+        deliveries, outbox, queue, row = self._deliveries, self._outbox, self.queue, self._row
+        prefix, ack_prefix, end = self._prefix, self._ack_prefix, self._end
+        before, after = self._rows[row]
+        chunks, room, credit = outbox.chunks, outbox.room, self.credit
+        around = len(prefix) + len(before) + len(after) + _NUMBER_BYTES + TAG_AND_END_BYTES
+        tag = deliveries.delivery_tag
+        unacked = None if self.no_ack else deliveries.unacked
+        sent_bytes = 0
+        while ready and credit > 1:
+            message = ready[0]
+            if isinstance(message, int) or message.framed_for != row or message.address is not self._address:
+                break
+            if room <= around + message.body_size:
+                break
+            ready.popleft()
+            tag += 1
+            room -= around + message.body_size
+            number = b"%d" % tag
+            chunks += (prefix, number)
+            if ack_prefix:
+                chunks += (ack_prefix, number)
+            chunks += (b"%b%d%b" % (before, message.sequence, after), message.body, end)
+            if unacked is not None:
+                unacked[tag] = (queue, message, self)
+                credit -= 1
+            sent_bytes += message.body_size
+        deliveries.delivery_tag = tag
+        outbox.room = room
+        self.credit = credit
+        return sent_bytes
+
+    def framing(self, address: Address, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+        """What is kept here is the suffix; messages come with their number, which is their sequence, too."""
+        shown = without_internal(properties)
+        one, other = (
+            self._suffix_of(shown.with_header_entries({number_name: number}, (number_name,)), body_size, b"false")
+            for number in _NUMBERS
+        )
+        at = next((place for place in range(min(len(one), len(other))) if one[place] != other[place]), len(one))
+        after = at + _NUMBER_BYTES
+        if after > len(one) or one[after:] != other[after:]:
+            return None
+        if len(self._rows) >= ROWS_MAX:
+            self._rows.clear()
+        self._rows_made = (self._rows_made + 1) % (2 * ROWS_MAX)
+        row = FRAMED_FOR_ROW + self._rows_made
+        self._rows[row] = (one[:at], one[after:])
+        return Framing(b"", b"", b"", row)
 
     @property
     def keeps_persistence(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from warren.core.counters import SessionCounts
     from warren.core.errors import AccessRefused
     from warren.core.given import Given
+    from warren.core.messages.address import Address
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.messages.properties import Properties
@@ -108,8 +109,9 @@ class Consumer:
         """
         return 0
 
-    def framing(self, properties: Properties, number_name: str, body_size: int) -> Framing | None:
-        """What goes around messages with these properties, a number as a further header, and bodies of this size.
+    def framing(self, address: Address, properties: Properties, number_name: str, body_size: int) -> Framing | None:
+        """What goes around messages of this address with these properties, a number as a further header, and bodies of
+        this size.
 
         None: it makes that for each by itself.
         """

@@ -169,6 +169,8 @@ class Reader:
             if row is not None:
                 entries.at, entries.offset, entries.left = at, offset, left
                 row.take(entries, self.ahead, 1, self._time_ms)
+                if self._consumer is not None and row.is_wanted:
+                    row.use(self._consumer)
 
     def _read(self, offset: int, record: bytes, *, is_alone: bool = False) -> Row | None:
         """Look into a record; the row that it begins, from which it is to be taken, or None where it is dealt with.
@@ -182,8 +184,6 @@ class Reader:
         if found.body_at and not is_alone:
             self._row = row = Row(record, found.body_at, address, found.properties)
             row.is_wanted = is_wanted
-            if is_wanted and self._consumer is not None:
-                row.use(self._consumer.framing(found.properties, OFFSET, row.body_size))
             return row
         if is_wanted:
             properties = found.properties.with_header_entries({OFFSET: offset}, (OFFSET,))

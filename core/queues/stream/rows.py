@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from warren.core.messages.address import Address
+    from warren.core.queues.consumer import Consumer
     from warren.core.queues.framing import Framing
     from warren.core.streams.chunk import Entries
 
@@ -30,14 +31,17 @@ class Row:
     """What messages have in common.
 
     head: what their entries begin with, up to the body.  size: of such an entry, in bytes.  is_wanted: False for those
-    that a filter leaves out.
+    that a filter leaves out.  A consumer is asked what goes around them when a second one comes: many have none like
+    them.
     """
 
     __slots__ = (
         "_address",
+        "_consumer",
         "_flags",
         "_framing",
         "_is_persistent",
+        "_properties",
         "_raw_after",
         "_raw_before",
         "body_size",
@@ -52,16 +56,22 @@ class Row:
         self.size = len(self.head) + self.body_size
         self.is_wanted = True
         self._address = address
+        self._properties = properties
         with_offset, at = properties.with_number_last(OFFSET)
         self._raw_before = with_offset.raw[:at]
         self._raw_after = with_offset.raw[at + OFFSET_BYTES :]
         self._flags = with_offset.flags
         self._is_persistent = properties.persistent
         self._framing: Framing | None = None
+        self._consumer: Consumer | None = None
 
-    def use(self, framing: Framing | None) -> None:
-        """Have messages framed for their consumer."""
-        self._framing = framing
+    def use(self, consumer: Consumer) -> None:
+        """Have messages framed for their consumer, from now on."""
+        self._consumer = consumer
+
+    def _ask(self, consumer: Consumer) -> None:
+        self._consumer = None
+        self._framing = consumer.framing(self._address, self._properties, OFFSET, self.body_size)
 
     def take(self, entries: Entries, ahead: deque[Message | int], most: int, time_ms: int) -> int:
         """Put the next messages ahead, as far as they are of this row, at most so many; how many they were."""
@@ -76,6 +86,8 @@ class Row:
                 count += 1
             entries.took(count, count * size)
             return count
+        if self._consumer is not None and left and data.startswith(head, at):
+            self._ask(self._consumer)
         address, body_size = self._address, self.body_size
         raw_before, raw_after, flags, persistent = self._raw_before, self._raw_after, self._flags, self._is_persistent
         framing = self._framing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -117,3 +118,54 @@ def test_the_bare_message_comes_back_byte_for_byte(client: Amqp10Client) -> None
     attach(client, {"rabbitmq:stream-offset-spec": 10}, snd_settle_mode=SETTLED)
     (transfer,) = [frame for frame in client.credit(1) if isinstance(frame.body, Transfer)]
     assert transfer.payload.endswith(bare)
+
+
+OFFSET_ENTRY = encode(Symbol("x-stream-offset")) + b"\x81" + b"\x11" * 8
+
+BARE = (
+    b"",
+    described(0x73, list_of([encode("an id"), encode(b"guest")])),
+    described(0x74, map_of([encode("key"), encode(7)])),
+)
+ANNOTATIONS = (
+    b"",
+    described(0x72, map_of([encode(Symbol("x-note")), encode("n")])),
+    described(0x72, map_of([encode(Symbol("x-stream-offset")), encode(3), encode(Symbol("x-a")), encode(b"1")])),
+    described(0x72, map_of([encode(Symbol("x-nested")), encode(OFFSET_ENTRY)])),
+)
+FOOTERS = (b"", b"", b"", described(0x78, map_of([encode(Symbol("x-end")), encode(1)])))
+
+
+@pytest.mark.parametrize("settled", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_come_out_as_they_went_in(client: Amqp10Client, connect: Connect, seed: int, settled: bool) -> None:
+    draw = random.Random(seed)
+    client.attach_sender("/queues/s", handle=100, name="rows")
+    sent: list[tuple[bytes, bytes]] = []
+    while len(sent) < 150:
+        annotations, bare, footer = draw.choice(ANNOTATIONS), draw.choice(BARE), draw.choice(FOOTERS)
+        size = draw.choice([0, 1, 300, 900])
+        for _ in range(draw.choice([1, 2, 30])):
+            sent.append((annotations, bare + data(draw.randbytes(size)) + footer))
+            client.publish(annotations + sent[-1][1], handle=100, settled=True)
+    reader = connect(frame_max=draw.choice([512, 1 << 16]))
+    attach(reader, {"rabbitmq:stream-offset-spec": 10}, **({"snd_settle_mode": SETTLED} if settled else {}))
+    frames: list[Frame] = []
+    count = 0
+    while count < len(sent):
+        some = reader.credit(draw.choice([1, 7, 60]), delivery_count=count)
+        frames += some
+        count += len(messages(some))
+    whole: list[bytes] = [b""]
+    for each in frames:
+        if isinstance(each.body, Transfer):
+            whole[-1] += each.payload
+            if not each.body.more:
+                whole.append(b"")
+    got = messages(frames)
+    assert [annotations_of(each)["x-stream-offset"] for each in got] == list(range(10, 10 + len(sent)))
+    for (annotations, bare), payload, message in zip(sent, whole, got, strict=False):
+        assert payload.endswith(bare), (annotations, bare, payload)
+        assert annotations_of(message)["x-routing-key"] == "s"
+        for name, number in (("x-note", 1), ("x-a", 2), ("x-nested", 3)):
+            assert (name in annotations_of(message)) == (annotations == ANNOTATIONS[number])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.adapters.stomp.conftest import Connect
@@ -46,6 +48,43 @@ def test_values_are_filtered_by(client: StompClient) -> None:
     assert bodies(client.send("SUBSCRIBE", id="1", x_stream_offset="first", x_stream_filter="red", **READER)) == [
         b"red"
     ]
+
+
+KINDS: tuple[dict[str, str], ...] = (
+    {},
+    {"x_kind": "a"},
+    {"content_type": "text/plain", "persistent": "true"},
+    {"x_kind": "x-stream-offset:1111111111111111111"},
+    {"x_stream_offset": "77"},
+)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("version", ["1.0", "1.2"])
+def test_rows_come_out_as_they_went_in(connect: Connect, client: StompClient, version: str, seed: int) -> None:
+    draw = random.Random(seed)
+    sent: list[tuple[dict[str, str], bytes]] = []
+    while len(sent) < 200:
+        kind, body = draw.choice(KINDS), draw.choice([b"", b"a", b"x" * 300])
+        sent += [(kind, body[: draw.choice([1, 1000])]) for _ in range(draw.choice([1, 2, 30]))]
+    for kind, body in sent:
+        client.send("SEND", body, destination="/queue/s", **kind)
+    reader = connect(version)
+    headers = {"destination": "/amq/queue/s", "prefetch_count": draw.choice(["7", "1000"]), "ack": "client"}
+    got = reader.send("SUBSCRIBE", id="1", x_stream_offset="offset=5", **headers)
+    answers = got
+    while answers:
+        header = {"id": got[-1]["ack"]} if version == "1.2" else {"message_id": got[-1]["message-id"]}
+        answers = reader.send("ACK", subscription="1", **header)
+        got += answers
+    assert bodies(got) == [body for _, body in sent]
+    assert [answer["x-stream-offset"] for answer in got] == [str(5 + number) for number in range(len(sent))]
+    assert len({answer["message-id"] for answer in got}) == len(got)
+    for (kind, body), answer in zip(sent, got, strict=True):
+        assert answer.headers.get("x-kind") == kind.get("x_kind")
+        assert answer.headers.get("content-type") == kind.get("content_type")
+        assert answer.headers.get("persistent") == kind.get("persistent")
+        assert answer.headers.get("content-length") == (str(len(body)) if body else None)
 
 
 @pytest.mark.parametrize(
