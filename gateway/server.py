@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from warren.core.broker import Broker
+from warren.core.clients.transport import is_loopback
 from warren.core.errors import StorageError
 from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
+from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.enabled_plugins import changed, changes_to, place_of, with_changes, write_changes
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin
@@ -172,6 +174,20 @@ class Server:
         for name, found in run.accepting.listening.items():
             for address in found:
                 _log.info("listening for %s", _what_on(name, format_address(*address)))
+        self._warn_where_nobody_may_come(run)
+
+    def _warn_where_nobody_may_come(self, run: BrokerRun) -> None:
+        found = run.accepting.listening.values()
+        if all(is_loopback(host) for addresses in found for host, _ in addresses):
+            return
+        from warren.gateway.process.afar import addresses_from_afar, warning
+
+        if self.config.section(AuthenticationSettings).is_internal_alone:
+            users = run.broker.users
+            afar = addresses_from_afar(run.accepting.listening)
+            text = warning(afar, [user.name for user in users], users.loopback_users, self._process.data_directory)
+            if text is not None:
+                _log.warning("%s", text)
 
     async def stop_app(self) -> None:
         """Close listeners and connections and the data; the process goes on."""

@@ -35,6 +35,16 @@ importing = typer.Typer(
 )
 app.add_typer(importing)
 
+users = typer.Typer(
+    name="user",
+    help="Users of a running broker.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(users)
+
 
 @app.command()
 def serve(
@@ -116,6 +126,68 @@ def plugins(words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND [
     from warren.gateway.command_line import plugins as cli_plugins
 
     raise typer.Exit(cli_plugins.run(words or ()))
+
+
+@users.callback()
+def _of_users() -> None:
+    """Users of a running broker."""
+
+
+@users.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the user logs in as.")],
+    vhost: Annotated[
+        str | None, typer.Option("--vhost", "-p", metavar="VHOST", help="The virtual host that it is for (default: /).")
+    ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role",
+            metavar="application|publisher|consumer|monitoring|administrator",
+            help="What the user is for (default: application, who may do everything in the virtual host).",
+        ),
+    ] = None,
+    configure: Annotated[
+        str | None,
+        typer.Option("--configure", metavar="PATTERN", help="Names that may be declared and deleted, instead."),
+    ] = None,
+    write: Annotated[
+        str | None, typer.Option("--write", metavar="PATTERN", help="Names that may be published to, instead.")
+    ] = None,
+    read: Annotated[
+        str | None, typer.Option("--read", metavar="PATTERN", help="Names that may be consumed from, instead.")
+    ] = None,
+    tags: Annotated[str | None, typer.Option("--tags", metavar="TAGS", help="Words with commas, instead.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", metavar="DIR", help="Data directory of the broker.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="Configuration file that names it.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="The broker's management API, instead.")
+    ] = None,
+) -> None:
+    """Add a user; asks for the password and for what isn't said.
+
+    Where nobody sits at a terminal, the password is the first line of the input.
+    """
+    from warren.gateway.command_line import user as cli_user
+
+    cli_user.run(
+        cli_user.Wanted(
+            name=name,
+            vhost=vhost,
+            role=role,
+            configure=configure,
+            write=write,
+            read=read,
+            tags=tags,
+            data_dir=data_dir,
+            config=config,
+            url=url,
+        )
+    )
 
 
 @tls.callback()

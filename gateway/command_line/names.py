@@ -10,6 +10,7 @@ COMMANDS: Final = (
     "init",
     "check",
     "import",
+    "user",
     "plugins",
     "tls",
     "install-shims",

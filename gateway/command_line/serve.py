@@ -6,7 +6,9 @@ import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from warren.core.errors import StorageError
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import load_config
 from warren.gateway.configuration.sources import assignments, command_line_settings
@@ -16,6 +18,9 @@ from warren.gateway.process.errors import sole_error
 from warren.gateway.process.log import configure_logging, spare_what_no_line_has
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import note_stop_signals
+
+if TYPE_CHECKING:
+    from warren.gateway.command_line.serve_options import ServeOptions
 
 
 def run_with(
@@ -54,7 +59,29 @@ def run_with(
     command_line = [*assignments(settings or ()), *given]
     directory = Path.cwd()
     read = partial(load_config, command_line, config_file=Path(config) if config is not None else None)
-    run(read(), partial(read, directory=directory))
+    found = read()
+    try:
+        run(found, partial(read, directory=directory))
+    except StorageError as error:
+        from warren.gateway.network.unusable import AddressesUnusableError
+
+        if not isinstance(error, AddressesUnusableError):
+            raise
+        from warren.gateway.command_line.elsewhere import with_the_line
+
+        options: dict[str, object] = {
+            "data_dir": data_dir,
+            "in_memory": in_memory,
+            "listen": listen,
+            "listen_only": listen_only,
+            "config": config,
+            "ready_file": ready_file,
+            "log_level": log_level,
+            "log_format": log_format,
+            "settings": settings,
+        }
+        typed = {name: value for name, value in options.items() if value}
+        raise with_the_line(error, cast("ServeOptions", typed), found.file) from None
 
 
 def run(config: Config, read_config: Callable[[], Config] | None = None) -> None:

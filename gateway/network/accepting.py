@@ -6,12 +6,12 @@ elsewhere; the addresses are bound again when the listeners are resumed.  What s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warren.gateway.network.addresses import FOR_OPERATORS, Listener, hosts_of
-from warren.gateway.network.listeners import ListeningSocket, listening_sockets
+from warren.gateway.network.listeners import AddressUnusableError, ListeningSocket, listening_sockets
 
 if TYPE_CHECKING:
     from warren.adapters.interface import AcceptCarrier
@@ -31,28 +31,45 @@ class Accepting:
     def bind(
         self, listeners: Iterable[Listener], accept: Callable[[Listener], AcceptCarrier], descriptors_max: int
     ) -> None:
-        """Take the addresses.  Raises AddressUnusableError."""
-        of_second_family: list[ListeningSocket] = []
-        for listener in listeners:
-            found = listening_sockets(self._hub, listener, accept(listener), descriptors_max)
-            if not found:
-                self.listeners.append(listener)  # which a restart of the app tries again
-                continue
-            self._sockets += found
-            of_second_family += found[1:]
-            host, port = found[0].address
-            # A restart of the app has the same port, and both families if it was both.
-            both = len(hosts_of(listener.host)) > 1
-            self.listeners.append(replace(listener, host=listener.host if both else host, port=port))
-            self.listening.setdefault(listener.name, []).append(found[0].address)
-        for sock in of_second_family:
+        """Take the addresses, all or none.  Raises AddressesUnusableError, which tells of all that can't be had."""
+        wanted, before = list(listeners), len(self._sockets)
+        taken: list[tuple[Listener, list[ListeningSocket]]] = []
+        problems: list[tuple[Listener, AddressUnusableError]] = []
+        for listener in wanted:
+            try:
+                found = listening_sockets(self._hub, listener, accept(listener), descriptors_max)
+            except AddressUnusableError as error:
+                problems.append((listener, error))
+            else:
+                self._sockets += found
+                taken.append((listener, found))
+        if problems:
+            from warren.gateway.network.unusable import Problem, error_of
+
+            for sock in self._sockets[before:]:
+                sock.close()
+            del self._sockets[before:]
+            raise error_of([Problem(*each) for each in problems], [*self.listeners, *wanted])
+        for listener, found in taken:
+            self._note(listener, found)
+        for sock in [sock for _, found in taken for sock in found[1:]]:
             self.listening[sock.listener.name].append(sock.address)
         self._hub.on_released = self._released
+
+    def _note(self, listener: Listener, found: Sequence[ListeningSocket]) -> None:
+        """The listener as a restart of the app has it: with the same port, and both families if it was both."""
+        if not found:
+            self.listeners.append(listener)  # which the restart tries again
+            return
+        host, port = found[0].address
+        both = len(hosts_of(listener.host)) > 1
+        self.listeners.append(replace(listener, host=listener.host if both else host, port=port))
+        self.listening.setdefault(listener.name, []).append(found[0].address)
 
     def add(
         self, listeners: Iterable[Listener], accept: Callable[[Listener], AcceptCarrier], descriptors_max: int
     ) -> None:
-        """Accept connections on further addresses.  Raises AddressUnusableError."""
+        """Accept connections on further addresses.  Raises AddressesUnusableError."""
         before = len(self._sockets)
         self.bind(listeners, accept, descriptors_max)
         for sock in self._sockets[before:]:

@@ -71,7 +71,13 @@ def listening_sockets(
     except AddressUnusableError as error:
         if not listener.optional:
             raise
-        _log.warning("%s; going on without it", error.what)
+        from warren.gateway.network.unusable import elsewhere, options
+
+        _log.warning(
+            "%s; going on without it. Elsewhere it is with %s",
+            error,
+            options([replace(elsewhere(listener, error), optional=False)]),
+        )
         return []
 
 
@@ -104,12 +110,18 @@ def _all_or_none(hub: Hub, listener: Listener, accept: AcceptCarrier, descriptor
 
 
 class AddressUnusableError(StorageError):
-    """An address can't be listened on.  what: which one and why.  number: what the system says (errno)."""
+    """An address can't be listened on.
 
-    def __init__(self, what: str, advice: str, number: int) -> None:
-        super().__init__(f"{what}; {advice}")
-        self.what = what
+    listener: which one, with one host.  reason: what the system says, in its words.  number: the same, as errno or,
+    where it is about a name, as getaddrinfo(3) has it.
+    """
+
+    def __init__(self, listener: Listener, reason: str, number: int, *, is_name: bool = False) -> None:
+        super().__init__(f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: {reason}")
+        self.listener = listener
+        self.reason = reason
         self.number = number
+        self.is_name = is_name
 
 
 class ListeningSocket:
@@ -228,11 +240,10 @@ def _bind(listener: Listener, *, ipv6_only: bool) -> socket.socket:
         except BaseException:
             sock.close()
             raise
+    except UnicodeError:
+        # A label that is too long for a name (RFC 1035, 2.3.4).
+        raise AddressUnusableError(listener, "no name of a machine", 0, is_name=True) from None
     except OSError as error:
-        raise AddressUnusableError(
-            f"can't listen on {listener.name}={format_address(listener.host, listener.port)}: "
-            f"{error.strerror or error}",
-            f"is another broker running there? Choose another address with --listen {listener.name}=HOST:PORT",
-            error.errno or 0,
-        ) from None
+        is_name = isinstance(error, socket.gaierror) and error.errno not in FAMILY_MISSING
+        raise AddressUnusableError(listener, error.strerror or str(error), error.errno or 0, is_name=is_name) from None
     return sock

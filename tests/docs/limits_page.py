@@ -1218,6 +1218,12 @@ QUIET: Final = (
             "gateway.command_line.output._UNLIMITED_COLUMNS",
             "gateway.command_line.word_help.WIDTH_MAX",
             "gateway.control.words.delayed._YEAR_9999_MS",
+            "gateway.network.machine.HOLDERS_MAX",
+            "gateway.network.unusable.PRIVILEGED",
+            "gateway.network.machine.PORT_MAX",
+            "gateway.network.machine.PORTS_TRIED",
+            "gateway.process.afar.SHOWN_MAX",
+            "gateway.command_line.user.ATTEMPTS_MAX",
         ),
     ),
     Quiet(

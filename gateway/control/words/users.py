@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, Row, done, table, value
-from warren.gateway.control.word import Option, Remote, word
+from warren.gateway.control.word import VHOST, Option, Remote, word
 
 if TYPE_CHECKING:
     from warren.core.clients.login_attempts import Tried
@@ -19,16 +19,41 @@ FORCE: Final = Option("force")
 """Although nobody would be an administrator any more."""
 
 
-@word("USER [PASSWORD]", "add a user", 'Adding user "{0}" ...', secret=1, example="ada")
+TAGS: Final = Option("tags", "TAG,TAG")
+
+PERMISSIONS: Final = (Option("configure", "PATTERN"), Option("write", "PATTERN"), Option("read", "PATTERN"))
+"""What a new user may do in a virtual host, in the order of set_permissions; what isn't given is nothing."""
+
+
+@word(
+    "USER [PASSWORD]",
+    "add a user, with --configure, --write or --read also its permissions in a virtual host",
+    'Adding user "{0}" ...',
+    options=(VHOST, TAGS, *PERMISSIONS),
+    secret=1,
+    example="ada --read '^orders' -p shop",
+)
 def add_user(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+    """As rabbitmqctl does, whose add_user has no options; nothing is changed when anything of it can't be."""
+    from warren.core.access.patterns import check_pattern
     from warren.core.administration import operations
 
     name, password = request.arguments
-    operations.users.add(control.broker, name, password)
-    return done(
-        f"Done. Don't forget to let the user into a virtual host: warren ctl set_permissions -p / {name} '.*' '.*' '.*'"
-    )
+    tags = [part for part in str(request.options.get(TAGS.name, "")).split(",") if part]
+    patterns = [str(request.options.get(each.name, "")) for each in PERMISSIONS]
+    has_permissions = any(each.name in request.options for each in PERMISSIONS)
+    if has_permissions:
+        operations.vhosts.existing(control.broker, request.vhost)
+        for pattern in patterns:
+            check_pattern(pattern)
+    operations.users.add(control.broker, name, password, tags)
+    if not has_permissions:
+        return done(
+            "Done. Don't forget to let the user into a virtual host: "
+            f"warren ctl set_permissions -p / {name} '.*' '.*' '.*'"
+        )
+    operations.permissions.set_permissions(control.broker, name, request.vhost, *patterns)
+    return done()
 
 
 @word("USER", "delete a user and its permissions", 'Deleting user "{0}" ...', options=(FORCE,), example="ada")

@@ -336,7 +336,7 @@ def bind_failing(monkeypatch: pytest.MonkeyPatch, fail: Callable[[Listener, int]
         asked.append(listener)
         number = fail(listener, len(asked))
         if number:
-            raise listeners.AddressUnusableError(os.strerror(number), "choose another", number)
+            raise listeners.AddressUnusableError(listener, os.strerror(number), number)
         return bind(replace(listener, host="127.0.0.1"), ipv6_only=ipv6_only)
 
     monkeypatch.setattr(listeners, "_bind", failing)
