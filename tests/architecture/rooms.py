@@ -43,6 +43,7 @@ ROOMS: Final = (
     "core.access",
     "core.queues",
     "core.exchanges",
+    "core.cluster",
     "core.policies",
     "core.routing",
     "core.declaring",

@@ -1276,6 +1276,8 @@ QUIET: Final = (
             "gateway.command_line.import_rabbitmq.RECONNECT_S",
             "gateway.command_line.ctl._HELP_TIMEOUT_S",
             "gateway.nats.key_value.MARKER_S",
+            "gateway.nats.leases.TTL_S",
+            "gateway.nats.leases.RENEWALS_PER_TTL",
             "gateway.nats.options.RETRY_FIRST_S",
             "gateway.nats.shard_stream.RETRY_S",
             "gateway.nats.watching.RETRY_S",

@@ -15,6 +15,7 @@ from warren.core.errors import StorageError
 from warren.core.storage.replicated import takeover
 from warren.core.storage.replicated.engine import ReplicatedEngine
 from warren.core.storage.replicated.errors import OwnershipLost, StreamDiverged
+from warren.core.storage.replicated.flush import ReplicatedFlush
 from warren.core.storage.replicated.frames import CLAIM, LOG, decode_frame
 
 
@@ -256,16 +257,18 @@ def test_a_message_that_stays_keeps_the_stream_and_nothing_comes_back(
 def test_nothing_is_purged_while_the_first_segment_that_is_left_is_not_written(
     new: Callable[..., Node], servers: Servers
 ) -> None:
-    one, two = new("one", segment_bytes_max=512), new("two")
+    one, two = new("one"), new("two")
     one.start()
-    one.append(*[b"%d" % number for number in range(20)])
+    one.append(b"a")
     one.flush()
-    one.settle(20)
+    one.settle(1)
     one.flush()
     one.append(b"next")
+    # The segment is full, and all that is in it is done with.
+    one.running()._segment_bytes_max = 1
     flush = one.running().begin_flush()
     assert flush is not None
-    one.maintain()
+    assert one.maintain()
     assert two.start() == {}
     with pytest.raises(OwnershipLost):
         flush.write()
@@ -310,6 +313,44 @@ def test_an_older_mark_is_as_good(new: Callable[..., Node]) -> None:
     one.stop()
     (one.directory / "messages" / "replicated").write_bytes(mark)
     assert one.start() == {1: [b"%d" % number for number in range(29, 40)]}
+
+
+def test_a_segment_that_was_begun_here_alone_goes(new: Callable[..., Node]) -> None:
+    one = new("one", segment_bytes_max=512)
+    one.start()
+    one.append(*[b"%d" % number for number in range(20)])
+    one.flush()
+    one.append(b"never confirmed")
+    flush = one.running().begin_flush()
+    assert isinstance(flush, ReplicatedFlush)
+    flush.local.write()
+    assert len(support.segment_files(one.directory)) == 2
+    one.stop()
+    assert one.start() == {1: [b"%d" % number for number in range(20)]}
+    assert len(support.segment_files(one.directory)) == 1
+
+
+def test_a_segment_that_was_compacted_is_not_cut(new: Callable[..., Node]) -> None:
+    one = new("one", segment_bytes_max=512)
+    one.start()
+    one.append(b"stays")
+    for number in range(20):
+        one.append(b"%d" % number, queue_id=2)
+    one.flush()
+    mark = (one.directory / "messages" / "replicated").read_bytes()
+    one.settle(19, queue_id=2)
+    one.flush()
+    one.append(b"later" * 100)
+    one.flush()
+    assert one.maintain()
+    one.stop()
+    first = support.segment_files(one.directory)[0]
+    with open(first, "ab") as file:
+        # As long as it was, so that its length doesn't tell.
+        file.truncate(4096)
+    (one.directory / "messages" / "replicated").write_bytes(mark)
+    assert one.start() == {1: [b"stays", b"later" * 100], 2: [b"19"]}
+    assert one.running().damage() == []
 
 
 def test_messages_that_were_never_in_a_cluster_are_left_alone(new: Callable[..., Node], tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Leases: a key of a bucket that one node holds as long as it renews it, and that goes by itself when it doesn't.
+
+A lease says who is to own a shard, so that two nodes don't take it from each other in turns.  It isn't what keeps them
+apart: a holder that was paused may believe that it holds it still, and is refused by the stream
+(core/storage/replicated).  So the time here may be wrong, and clocks may jump, without harm to what is confirmed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from warren.gateway.nats.errors import WRONG_LAST_SEQUENCE, ApiError, NatsDisconnected, NatsUnreachable, NoResponders
+from warren.gateway.nats.key_value import Bucket, Entry
+from warren.gateway.nats.trio_client import TrioClient
+
+TTL_S: Final = 5
+"""How long a lease outlives its last renewal: a shard waits so long when its owner dies."""
+
+RENEWALS_PER_TTL: Final = 4
+"""So that one that is late or lost doesn't cost the lease."""
+
+_AWAY: Final = (NatsDisconnected, NatsUnreachable, NoResponders)
+
+
+class Lease:
+    """A lease of one key, for one node; `take` it, then `keep` it, and `give_up` in good order.
+
+    client: to the NATS servers.  holder: this node's name.  ttl_s: whole seconds, at least 1.
+    """
+
+    def __init__(self, client: TrioClient, bucket: Bucket, key: str, holder: str, *, ttl_s: int = TTL_S) -> None:
+        self.key = key
+        self._client = client
+        self._bucket = bucket
+        self._ttl_s = ttl_s
+        # The token tells what this process has written from what another one of the same name has.
+        self._value = json.dumps({"node": holder, "token": secrets.token_hex(8)}).encode()
+        self._revision = 0
+        self._renewed_s = 0.0
+
+    async def take(self) -> bool:
+        """Take it if nobody holds it; whether that is so now.  Raises NatsError."""
+        entry = await self._client.call(self._bucket.get(self.key))
+        if entry is not None and not entry.is_gone:
+            return self._is_ours(entry)
+        return await self._write(0 if entry is None else entry.revision)
+
+    async def keep(self, is_well: Callable[[], bool]) -> str:
+        """Renew it until it is lost; why, in words.
+
+        is_well: whether what it is held for works, for instance whether flushes finish: it is renewed only then.
+        """
+        while True:
+            await trio.sleep(self._ttl_s / RENEWALS_PER_TTL)
+            if is_well():
+                try:
+                    if not await self.renew():
+                        return f"another node holds {self.key} now"
+                except _AWAY:
+                    # Until it runs out, another try may succeed.
+                    pass
+            if trio.current_time() - self._renewed_s >= self._ttl_s:
+                return f"{self.key} could not be renewed for {self._ttl_s} s"
+
+    async def renew(self) -> bool:
+        """Renew it once; whether it is ours still.  Raises NatsError."""
+        return await self._write(self._revision)
+
+    async def give_up(self) -> None:
+        """Have it gone at once, so that another node needn't wait.  Raises NatsError."""
+        try:
+            await self._client.call(self._bucket.delete(self.key, self._revision))
+        except ApiError as error:
+            if error.code not in WRONG_LAST_SEQUENCE:
+                raise
+
+    async def _write(self, revision: int) -> bool:
+        """Write it at this revision; whether it is ours then."""
+        began_s = trio.current_time()
+        call = self._bucket.write(self.key, self._value, revision, ttl_s=self._ttl_s)
+        try:
+            self._revision = await self._client.call(call)
+        except ApiError as error:
+            if error.code not in WRONG_LAST_SEQUENCE:
+                raise
+            # A write of ours whose answer was lost counts as well.
+            entry = await self._client.call(self._bucket.get(self.key))
+            return entry is not None and not entry.is_gone and self._is_ours(entry)
+        self._renewed_s = began_s
+        return True
+
+    def _is_ours(self, entry: Entry) -> bool:
+        if entry.value != self._value:
+            return False
+        self._revision = entry.revision
+        return True
+
+
+def holder_of(entry: Entry) -> str:
+    """The node that holds a lease; empty where nobody does, or what is there is none."""
+    if entry.is_gone:
+        return ""
+    try:
+        return str(json.loads(entry.value)["node"])
+    except (ValueError, KeyError, TypeError):
+        return ""
