@@ -14,18 +14,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import wire, wire10
+from tests.benchmarks import wire, wire10, wire_stream
 from tests.support.simulated_amqp10 import Amqp10Client
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import SimulatedClient
 from tests.support.simulated_mqtt import MqttClient
 from tests.support.simulated_stomp import StompClient
 from tests.support.simulated_stomp import frame as stomp_frame
+from tests.support.simulated_stream import StreamClient, publish, published
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.simulated_websocket import WebSocketClient
 from tests.support.simulated_websocket import frame as websocket_frame
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.codec import versions
+from warren.adapters.stream.codec import commands
+from warren.adapters.stream.codec.encoding import encode
+from warren.adapters.stream.codec.keys import OffsetType
+from warren.adapters.stream.codec.kinds import OffsetSpec
 
 BLOCK_MESSAGES = 250
 BODY = b"a body of 16 byt"
@@ -35,6 +40,8 @@ BINDINGS = 1_000
 KEYS = 100
 CONSUMERS = 10
 BINARY_MESSAGE = 0x82
+STREAM_BATCH = 100
+STREAM_CREDIT = 10_000
 
 Piece = tuple[SimulatedTransport, bytes]
 
@@ -223,6 +230,55 @@ def amqp10_unsettled(directory: Path) -> Load:
     )
 
 
+# Streams
+
+
+def _stream_frames(block: int) -> bytes:
+    """Publish frames of the stream protocol, with as many messages each as its clients send at once."""
+    numbers = range(block * BLOCK_MESSAGES, (block + 1) * BLOCK_MESSAGES)
+    message = wire_stream.message(BODY)
+    return b"".join(
+        encode(publish(1, *[published(number, message) for number in numbers[at : at + STREAM_BATCH]]))
+        for at in range(0, BLOCK_MESSAGES, STREAM_BATCH)
+    )
+
+
+def stream(directory: Path) -> Load:
+    """The stream protocol: batches onto a stream, and chunks to one reader, who has credit for all that will come."""
+    broker = SimulatedBroker(directory)
+    publisher, reader = StreamClient(broker).connect(), StreamClient(broker).connect()
+    publisher.code(commands.Create, QUEUE, {})
+    publisher.code(commands.DeclarePublisher, 1, None, QUEUE)
+    reader.code(commands.Subscribe, 1, QUEUE, OffsetSpec(OffsetType.FIRST), STREAM_CREDIT, {})
+    for client in (publisher, reader):
+        client.transport.take()
+    return Load(
+        broker,
+        lambda number: [(publisher.transport, _stream_frames(number))],
+        [reader.transport, publisher.transport],
+        1,
+    )
+
+
+def stream_amqp(directory: Path) -> Load:
+    """AMQP 0-9-1: persistent messages with confirms onto a stream, and from it with an ack for each."""
+    broker = SimulatedBroker(directory)
+    consumer, publisher = broker.connect(), broker.connect()
+    consumer.declare(QUEUE, durable=True, arguments={"x-queue-type": "stream"})
+    consumer.qos(1000)
+    consumer.send(1, methods.BasicConsume(queue=QUEUE, arguments={"x-stream-offset": "first"}))
+    consumer.expect(methods.BasicConsumeOk)
+    consumer.transport.take()
+    publisher.confirm_select()
+    data = _publishes("", [QUEUE], persistent=True)
+    return Load(
+        broker,
+        lambda number: [(publisher.transport, data), (consumer.transport, _acks(number))],
+        [consumer.transport, publisher.transport],
+        1,
+    )
+
+
 # MQTT, STOMP, WebSocket
 
 
@@ -293,6 +349,8 @@ LOADS: Mapping[str, Callable[[Path], Load]] = {
     "amqp-queueing": amqp_queueing,
     "amqp10-settled": amqp10_settled,
     "amqp10-unsettled": amqp10_unsettled,
+    "stream": stream,
+    "stream-amqp": stream_amqp,
     "mqtt-qos0": mqtt_qos0,
     "mqtt-qos1": mqtt_qos1,
     "stomp": stomp,
