@@ -264,10 +264,10 @@ class Subscription(Consumer):
     def framing(self, address: Address, properties: Properties, number_name: str, body_size: int) -> Framing | None:
         """What is kept here is the suffix; messages come with their number, which is their sequence, too."""
         shown = without_internal(properties)
-        one, other = (
+        one, other = [
             self._suffix_of(shown.with_header_entries({number_name: number}, (number_name,)), body_size, b"false")
             for number in _NUMBERS
-        )
+        ]
         at = next((place for place in range(min(len(one), len(other))) if one[place] != other[place]), len(one))
         after = at + _NUMBER_BYTES
         if after > len(one) or one[after:] != other[after:]:
