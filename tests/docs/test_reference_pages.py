@@ -78,6 +78,10 @@ def test_a_class_is_described_with_what_it_inherits() -> None:
     assert "self" not in re.findall(r"def open_channel\((.*)\)", text)[0]
 
 
+def test_a_property_is_shown_as_an_attribute() -> None:
+    assert "```python\nname: str\n```" in described("warren.gateway", "BrokerClient")
+
+
 def test_docstrings_are_markdown() -> None:
     columns = "name     what it is\nother    what that is,\n         on two lines"
     text = documentation(f"One.\n\n    a = 1\n\n{columns}\n")

@@ -110,13 +110,13 @@ def _answers(each: Endpoint, operation: Schema) -> Iterator[str]:
         if status == "default":
             continue
         if "content" not in answer:
-            yield f"{status}, {answer['description']}"
+            yield f"{status} ({answer['description']})"
         elif each.lists:
             item = _schema(answer)
             array = item["oneOf"][0] if "oneOf" in item else item
-            yield f"{status}, {_shown(array)}" + (", or a page of them" if "oneOf" in item else "")
+            yield f"{status} with {_shown(array)}" + (", or a page of them" if "oneOf" in item else "")
         else:
-            yield f"{status}, {_shown(_schema(answer))}"
+            yield f"{status} with {_shown(_schema(answer))}"
 
 
 def _schema(content: Schema) -> Schema:
@@ -172,7 +172,7 @@ def _tags() -> dict[str, dict[str, str]]:
 def _named(letters: str) -> str:
     if "n" in letters:
         return "none; whoever can log in"
-    return ", ".join(TAGS[letter] for letter in letters if letter in TAGS) or "nobody"
+    return ", ".join(TAGS[letter] for letter in letters if letter in TAGS) or "nobody without permissions there"
 
 
 def _rights() -> dict[str, list[tuple[str, str]]]:

@@ -142,7 +142,9 @@ def _docstring_at(body: list[ast.stmt], at: int) -> str:
 
 
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Decorators, name, parameters and result, without `self`."""
+    """Decorators, name, parameters and result, without `self`; of a property name and type."""
+    if any(ast.unparse(each) == "property" for each in node.decorator_list) and node.returns:
+        return f"{node.name}: {ast.unparse(node.returns)}"
     decorators = [f"@{ast.unparse(each)}\n" for each in node.decorator_list]
     bare = ast.parse(ast.unparse(node)).body[0]
     assert isinstance(bare, ast.FunctionDef | ast.AsyncFunctionDef)
