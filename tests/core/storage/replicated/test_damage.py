@@ -10,6 +10,7 @@ import pytest
 from tests.core.storage import support
 from tests.core.storage.replicated.nodes import Node
 from tests.core.storage.replicated.streams import Servers
+from warren.core.storage.disk.records import decode_segment_header
 from warren.core.storage.replicated import takeover
 from warren.core.storage.replicated.errors import StreamDiverged
 from warren.core.storage.replicated.flush import ReplicatedFlush
@@ -74,18 +75,21 @@ def test_a_segment_that_was_begun_here_alone_goes(new: Callable[..., Node]) -> N
 def test_a_segment_that_was_compacted_is_not_cut(new: Callable[..., Node]) -> None:
     one = new("one", segment_bytes_max=512)
     one.start()
+    one.append(b"goes", b"goes", queue_id=2)
     one.append(b"stays")
+    one.flush()
+    mark = (one.directory / "messages" / "replicated").read_bytes()
     for number in range(20):
         one.append(b"%d" % number, queue_id=2)
     one.flush()
-    mark = (one.directory / "messages" / "replicated").read_bytes()
-    one.settle(19, queue_id=2)
+    one.settle(21, queue_id=2)
     one.flush()
     one.append(b"later" * 100)
     one.flush()
     assert one.maintain()
     one.stop()
     first = support.segment_files(one.directory)[0]
+    assert decode_segment_header(first.read_bytes())[2], "it wasn't compacted"
     with open(first, "ab") as file:
         # As long as it was, so that its length doesn't tell.
         file.truncate(4096)
