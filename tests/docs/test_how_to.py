@@ -8,8 +8,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.docs.pages import ROOT
 from tests.docs.walk import steps
@@ -57,12 +60,37 @@ def listening(program: str, port: int) -> Callable[[Walk], None]:
     return wait
 
 
+def retained(page: Walk) -> None:
+    """Wait until the shovel has brought the message, if there is a Mosquitto to bring it from."""
+    if "mosquitto" in page.missing:
+        return
+    come = Event()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set("guest", "guest")
+
+    def subscribe(
+        found: mqtt.Client, data: object, flags: mqtt.ConnectFlags, reason: object, properties: object
+    ) -> None:
+        found.subscribe("devices/boiler/state", 1)
+
+    client.on_connect = subscribe
+    client.on_message = lambda *_: come.set()
+    client.connect("127.0.0.1", page.ports[1883])
+    client.loop_start()
+    try:
+        assert come.wait(READY_S), "the shovel brings nothing"
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
 LOOKS: Mapping[str, Mapping[str, Callable[[Walk], None]]] = {
     "behind_a_proxy.md": {
         "haproxy listens": listening("haproxy", 1883),
         "nginx listens": listening("nginx", 8080),
         "caddy listens": listening("caddy", 8081),
     },
+    "from_mosquitto.md": {"the retained message has come": retained},
     "monitoring.md": {"every metric of the alerts is there": alerts},
 }
 """What is done where a page says `look`."""
