@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.administration.stream_tails import StreamTail
     from warren.core.administration.tails import Tail
+    from warren.core.message_observer import MessageObserver
     from warren.core.storage.definitions.store import JSON
 
 _log = logging.getLogger("warren.broker")
@@ -159,6 +160,7 @@ class Broker:
         self.continue_client_deaths = continue_client_deaths
         self.counts_returns = delivery_limit_counts == RETURNS
         self.vhosts: dict[str, VirtualHost] = {}
+        self.observer: MessageObserver | None = None
         self.watchers = Watchers()
         self.policies = PolicyTable(definitions)
         self.histories = Histories(self)
@@ -284,6 +286,15 @@ class Broker:
         vhost.tracing = tracing
         self.put_vhost(vhost)
         vhost.changed()
+
+    def observe_messages(self, observer: MessageObserver | None) -> None:
+        """Have it see all messages from now on, or nobody; ValueError while somebody else does."""
+        if observer is not None and self.observer is not None:
+            raise ValueError("messages have an observer already")
+        self.observer = observer
+        for vhost in self.vhosts.values():
+            vhost.look_who_observes()
+        self.forget_known_routes()
 
     def usage_of(self, user: str) -> Usage:
         """The counters of what a user has open."""

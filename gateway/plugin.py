@@ -63,6 +63,7 @@ from warren.core.configuration.key import Key, configured, keys_of, settings_fro
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 from warren.core.errors import BrokerError, PreconditionFailed
 from warren.core.frozen import frozen
+from warren.core.message_observer import MessageObserver
 from warren.core.messages.properties import EMPTY, Properties, encode_properties
 from warren.core.policy_setting import Setting as PolicyKey
 from warren.core.queues.browse import MessageFilter
@@ -141,6 +142,7 @@ __all__ = [
     "MayUse",
     "MayUseTopic",
     "MessageFilter",
+    "MessageObserver",
     "Mount",
     "Mounts",
     "MqttPeer",
@@ -451,6 +453,13 @@ class Context(Protocol):
 
     def watch(self, watcher: Watcher) -> None:
         """Have it hear, as long as the plugin runs, of bindings, policies, and what is deleted (core.watchers)."""
+
+    def observe_messages(self, observer: MessageObserver) -> None:
+        """Have it see each message on its way, as long as the plugin runs (core.message_observer); ValueError while
+        another plugin's does.
+
+        All messages are handled one by one meanwhile, which costs several times as much as the quick ways.
+        """
 
     def changed(self) -> None:
         """Something was done in `broker`: let it deliver, send and commit."""

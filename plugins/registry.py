@@ -14,6 +14,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "shovel": "warren.plugins.shovel.plugin:ShovelPlugin",
     "management": "warren.plugins.management.plugin:ManagementPlugin",
     "metrics": "warren.plugins.metrics.plugin:MetricsPlugin",
+    "otel": "warren.plugins.otel.plugin:OtelPlugin",
 }
 """Features that could live in a package of their own; they know the plugin interface alone."""
 

@@ -90,7 +90,7 @@ def _commit(
         message, route, _ = publishes[number]
         return message, route_now(vhost, message, route)
 
-    staged = yield from stage(vhost, len(publishes), publish, letters)
+    staged = yield from stage(vhost, len(publishes), publish, letters, client)
     outcomes: Outcomes
     unroutable: list[Message] = []
     if staged is not None:

@@ -111,7 +111,7 @@ def _commit_in_turns(transaction: Transaction, then: Committed) -> Iterator[None
         link, message, route, _ = publishes[number]
         return message, _route_now(link, message, route)
 
-    staged = yield from stage(vhost, len(publishes), prepared, letters)
+    staged = yield from stage(vhost, len(publishes), prepared, letters, client)
     if staged is not None:
         refused = len(staged.refused)
         staged.publish(session.counts)

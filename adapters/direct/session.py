@@ -35,6 +35,7 @@ from warren.core.declaring.names import check_routing_key, clean_name, generated
 from warren.core.declaring.queues import accessible_queue, end_client
 from warren.core.errors import BrokerError, NotAllowed
 from warren.core.messages.shown import shown_properties
+from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled
 from warren.core.routing.publish import check_publish, publish_with_receipt
 from warren.core.routing.receipt import Receipt
@@ -309,7 +310,12 @@ class DirectSession:
             if not no_ack:
                 queue.requeue([message], failed=False)
             return None
-        properties = shown_properties(queue, message, redelivered=redelivered)
+        if queue.vhost.observed:
+            properties = observing.polled(
+                queue, message, self.client, OWN_CHANNEL, redelivered=redelivered, no_ack=no_ack
+            )
+        else:
+            properties = shown_properties(queue, message, redelivered=redelivered)
         tag = self.polled.polled(queue, message, no_ack=no_ack)
         self.counts.of(queue).polled(no_ack=no_ack, redelivered=redelivered)
         return Delivery(self, tag, message, redelivered=redelivered, properties=properties)

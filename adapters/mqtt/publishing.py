@@ -168,7 +168,7 @@ def _deliver(
         broker.store.begin_group()
     try:
         counts.published(route, len(payload))
-        outcome = vhost.publish(route, message, None, 0, receipt)
+        outcome = vhost.publish(route, message, inflow.client, 0, receipt)
         slow_down(inflow.client, route)
         if outcome is Outcome.REFUSED and not _may_drop(inflow.agreed.level, route):
             return False

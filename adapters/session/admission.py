@@ -91,7 +91,7 @@ def enter(
 
     protocol: its name and version, as listings show it.  properties: what the client says of itself.  has_channels:
     the protocol has channels, which are counted when they are opened; where it has none, the connection counts as one.
-    client_id: what the client calls itself, for the log.
+    client_id: what the client calls itself.
     Raises UnknownVirtualHost, VirtualHostRefused, or NotAllowed for a limit that is reached; and Unanswered.
     VirtualHostRefused, too, for a user who was deleted, or got another password, since logging in.
     """
@@ -114,6 +114,7 @@ def enter(
         except NotAllowed:
             client.close()
             raise
+    client.id = client_id
     log_logged_in(client, transport, client_id)
     return client
 

@@ -136,7 +136,7 @@ def _commit_in_turns(
             messages.append(message_of(done.client, publishes[number])[0])
         return messages[number], way_of(done.client, publishes[number])
 
-    staged = yield from stage(vhost, len(publishes), publish, letters)
+    staged = yield from stage(vhost, len(publishes), publish, letters, done.client)
     if staged is not None:
         staged.publish(done.client.counts.own)
         done.published(publishes, staged)

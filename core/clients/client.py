@@ -36,8 +36,9 @@ class Client:
     """One authenticated connection: its user, its vhost, and what must go when it goes.
 
     name: `peer host:port -> own host:port`, as RabbitMQ's tools show a connection.
-    properties: what the client says of itself.  counts: of its messages (core/counters.py).  ration: the session's, if
-    what the peer sends can wait.  made_at_ms: when it logged in.
+    id: what the client calls itself, where the protocol has a field for that.  properties: what it says of itself.
+    counts: of its messages (core/counters.py).  ration: the session's, if what the peer sends can wait.  made_at_ms:
+    when it logged in.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Client:
         "_open",
         "counts",
         "exclusive_queues",
+        "id",
         "made_at_ms",
         "name",
         "properties",
@@ -70,6 +72,7 @@ class Client:
         self.vhost = vhost
         self.protocol = protocol
         self.properties = properties
+        self.id = ""
         self.exclusive_queues: dict[str, Queue] = {}
         self.counts = ConnectionCounts(vhost, vhost.broker.message_sizes.of(protocol))
         self.ration: WorkRation | None = None

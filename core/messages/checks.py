@@ -26,6 +26,9 @@ HIDDEN_QUEUE: Final = "x-hidden-queue"
 """The header that names the queue which a message goes back to when the time is over that its consumer has put it off
 for (core.exchanges.delaying.deferring)."""
 
+HIDDEN_CONTEXT: Final = "x-hidden-context"
+"""What an observer of messages keeps with one (core.message_observer), such as the span of its publish."""
+
 HIDDEN_PREFIX: Final = "x-hidden-"
 """How the internal headers of core begin."""
 

@@ -1,22 +1,27 @@
 """Headers of the broker's own: they go to disk with a message, and no consumer sees them (core.messages.shown).
 
-Core has three (HIDDEN_COPIES, HIDDEN_DEATHS, HIDDEN_QUEUE).  A component that keeps more with a message than its
-properties have room for declares its own here, once, when it is imported: all of them under one prefix.  They are taken
-off whatever clients publish, so that they are the broker's word alone.
+Core has four (HIDDEN_COPIES, HIDDEN_DEATHS, HIDDEN_QUEUE, HIDDEN_CONTEXT).  A component that keeps more with a message
+than its properties have room for declares its own here, once, when it is imported: all of them under one prefix.  They
+are taken off whatever clients publish, so that they are the broker's word alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warren.core.messages.checks import HIDDEN_COPIES, HIDDEN_DEATHS, HIDDEN_PREFIX, HIDDEN_QUEUE
+from warren.core.messages.checks import HIDDEN_CONTEXT, HIDDEN_COPIES, HIDDEN_DEATHS, HIDDEN_PREFIX, HIDDEN_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from warren.core.messages.properties import Properties
 
-_internal: Final[dict[str, None]] = {HIDDEN_COPIES: None, HIDDEN_DEATHS: None, HIDDEN_QUEUE: None}
+_internal: Final[dict[str, None]] = {
+    HIDDEN_COPIES: None,
+    HIDDEN_DEATHS: None,
+    HIDDEN_QUEUE: None,
+    HIDDEN_CONTEXT: None,
+}
 """Their names, in the order of declaring."""
 
 _marks: Final[list[bytes]] = [HIDDEN_PREFIX.encode()]

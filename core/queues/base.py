@@ -451,6 +451,10 @@ class Queue:
                 "'confirm-upstream' and the keys that begin with 'buffer-'"
             )
 
+    def tell_departures(self) -> None:
+        """Somebody who observes messages is to hear what becomes of those in it, where the type says so
+        (core.message_observer)."""
+
     def expects_expiry(self) -> None:
         """A message with an expiration of its own was appended."""
 
@@ -483,7 +487,7 @@ class Queue:
         """Give the message at the head and whether it is a redelivery; None when nothing is ready.
 
         The message is the asker's from the moment of the answer: it acknowledges, discards or requeues it, unless
-        `no_ack`.  client, channel_number: who polls, for the firehose.  May also raise what it could answer.
+        `no_ack`.  client, channel_number: who polls.  May also raise what it could answer.
         """
 
     @abstractmethod

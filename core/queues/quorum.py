@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
+from warren.core.queues import observing
 from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.classic.rules import (
@@ -253,7 +254,13 @@ class QuorumQueue(ClassicQueue):
     def bury(self, message: Message, reason: str) -> None:
         if not self.keeps_untaken:
             super().bury(message, reason)
-        elif dead_letter(self, self.rules, message, reason, unless_full=True):
+            return
+        observer = self.vhost.broker.observer if self.remembers else None
+        if observer is None:
+            taken = dead_letter(self, self.rules, message, reason, unless_full=True)
+        else:
+            taken = observing.bury(observer, self, self.rules, message, reason, unless_full=True)
+        if taken:
             self.settle(message)
         else:
             self._untaken.append((message, reason))

@@ -4,7 +4,7 @@ What is remembered, by the raw bytes that a client names its address with, is wh
 that the client may publish there.  That rests on more than the topology of the virtual host, and one place decides
 whether it still holds: `VirtualHost.version`.  Whatever a remembered route rests on counts it up when it changes, by
 
-    VirtualHost.changed()            one virtual host: exchanges, queues, bindings, tracing
+    VirtualHost.changed()            one virtual host: exchanges, queues, bindings, tracing, observers
     Broker.forget_known_routes()     all of them: users and their permissions, alarms
 
 and that is all that a further cause has to do: sessions compare that one number, once per batch, and start over.
@@ -152,6 +152,7 @@ class KnownRoutes(Generic[Known]):
 def may_be_remembered(vhost: VirtualHost, route: Route) -> bool:
     """Whether every message that goes this way is handled alike, without asking anybody.
 
-    Not while tracing, since the firehose sees each message, nor under an alarm, which holds publishes back.
+    Not while somebody looks, since the firehose or an observer sees each message, nor under an alarm, which holds
+    publishes back.
     """
-    return route.plain and not vhost.tracing and vhost.broker.alarms.blocked is None
+    return route.plain and not vhost.observed and vhost.broker.alarms.blocked is None

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import NotFound
 from warren.core.queues.base import Admission
-from warren.core.routing import firehose
+from warren.core.routing import firehose, observing
 from warren.core.routing.staged_duplicates import StagedDuplicates
+from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -39,7 +40,7 @@ TRIES: Final = 3
 """So often publishes are prepared, where something changes meanwhile."""
 
 TRACED_PER_SLICE: Final = 100
-"""Publishes that the firehose is shown in one turn: each is another publish, some 30 µs."""
+"""Publishes that the firehose or an observer is shown in one turn: each is another publish, some 30 µs."""
 
 
 class _Row:
@@ -76,11 +77,12 @@ class Staged:
 
     group: what the store has of it, for the caller to add when it is published.  refused: the publishes that some queue
     has no room for, by their numbers from 0 on; others have them.  unroutable: those that nothing takes.
-    refused_letters: dead letters that some queue has no room for.
+    refused_letters: dead letters that some queue has no room for.  client: who publishes, for an observer of messages.
     """
 
     __slots__ = (
         "_away",
+        "_client",
         "_duplicates",
         "_held",
         "_messages",
@@ -88,8 +90,8 @@ class Staged:
         "_observed",
         "_published",
         "_rows",
+        "_seen",
         "_sizes",
-        "_traced",
         "_version",
         "_vhost",
         "_ways",
@@ -99,12 +101,13 @@ class Staged:
         "unroutable",
     )
 
-    def __init__(self, vhost: VirtualHost) -> None:
+    def __init__(self, vhost: VirtualHost, client: Client | None = None) -> None:
         self.group = vhost.broker.store.long_group()
         self.refused: list[int] = []
         self.unroutable: list[int] = []
         self.refused_letters: list[Letter] = []
         self._vhost = vhost
+        self._client = client
         self._version = vhost.version
         self._messages: list[Message] = []
         self._published = 0
@@ -116,7 +119,7 @@ class Staged:
         self._observed: list[tuple[Exchange, Message]] = []
         self._ways: dict[str, _Way] = {}
         self._nowhere: dict[str, int] = {}
-        self._traced: list[tuple[Message, Route]] = []
+        self._seen: list[tuple[Message, Route, object | None]] = []
 
     @property
     def holds(self) -> bool:
@@ -133,6 +136,7 @@ class Staged:
 
         To be called while the store is `collecting` the group.
         """
+        noted = observing.prepare(self._vhost, route, message, self._client) if self._vhost.observed else None
         admission = self._add(message, route, ())
         if admission is None:
             return False
@@ -144,8 +148,8 @@ class Staged:
             self._nowhere[exchange] = self._nowhere.get(exchange, 0) + 1
         self._published += 1
         self._sizes[message.body_size] = self._sizes.get(message.body_size, 0) + 1
-        if self._vhost.tracing:
-            self._traced.append((message, route))
+        if self._vhost.observed:
+            self._seen.append((message, route, noted))
         return True
 
     def add_letter(self, letter: Letter) -> bool:
@@ -202,9 +206,14 @@ class Staged:
             each.drop_unroutable += len(self.unroutable) - returned_count
 
     def trace(self, client: Client, channel_number: int) -> Iterator[None]:
-        """Show the firehose what was published, in slices; nothing where there is none."""
-        for number, (message, route) in enumerate(self._traced, 1):
-            firehose.trace_publish(self._vhost, route, message, client, channel_number)
+        """Show whoever looks what was published, in slices; nothing where nobody does."""
+        refused = set(self.refused)
+        for number, (message, route, noted) in enumerate(self._seen, 1):
+            if self._vhost.tracing:
+                firehose.trace_publish(self._vhost, route, message, client, channel_number)
+            observer = self._vhost.broker.observer
+            if observer is not None and noted is not None:
+                observer.published(noted, (Outcome.REFUSED if number - 1 in refused else Outcome.TAKEN).value)
             if number % TRACED_PER_SLICE == 0:
                 yield
 
@@ -306,15 +315,19 @@ class Staged:
 
 
 def stage(
-    vhost: VirtualHost, count: int, publish: Callable[[int], tuple[Message, Route]], letters: Sequence[Letter]
+    vhost: VirtualHost,
+    count: int,
+    publish: Callable[[int], tuple[Message, Route]],
+    letters: Sequence[Letter],
+    client: Client | None = None,
 ) -> Generator[None, None, Staged | None]:
     """Prepare publishes and the dead letters behind them, in slices; None when that can't be, or never lasts.
 
     publish: gives each by its number, with its way as it is now.  What it gives is to be published in the same turn, or
-    `drop` is to be called.
+    `drop` is to be called.  client: who publishes, for an observer.
     """
     for _ in range(TRIES):
-        staged = Staged(vhost)
+        staged = Staged(vhost, client)
         if not (yield from _try(staged, vhost, count, publish, letters)):
             staged.drop()
             return None

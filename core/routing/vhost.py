@@ -20,7 +20,7 @@ from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.exchanges.base import Exchange
 from warren.core.messages.address import Address, fits_key, short_key
 from warren.core.queues.base import Admission, Queue
-from warren.core.routing import firehose
+from warren.core.routing import firehose, observing
 from warren.core.routing.receipt import Receipt
 from warren.core.routing.route import Route
 from warren.core.routing.walk import Visit, Walk
@@ -69,11 +69,13 @@ class VirtualHost:
     departing: queues and exchanges that are deleted, but have had so many bindings that these leave bit by bit.
     deleting: it is being deleted, and nobody may make anything in it.
     emptied, removes_emptied: auto-delete exchanges that are to go, and whether that is under way.
+    observed: somebody looks at each message, the firehose or an observer (core.message_observer).
     letters: takes the dead letters of what is discarded while somebody collects them; None: they are published.
     """
 
     __slots__ = (
         "_routes",
+        "_tracing",
         "broker",
         "buffers",
         "client_count",
@@ -87,11 +89,11 @@ class VirtualHost:
         "limits",
         "metadata",
         "name",
+        "observed",
         "queues",
         "removes_emptied",
         "reply_queues",
         "sources",
-        "tracing",
         "version",
     )
 
@@ -110,12 +112,27 @@ class VirtualHost:
         self.removes_emptied = False
         self.version = 0
         self.letters: list[Letter] | None = None
-        self.tracing = bool(self.metadata.get("tracing", False))
+        self._tracing = bool(self.metadata.get("tracing", False))
+        self.observed = self._tracing or broker.observer is not None
         self.limits: Mapping[str, int] = {}
         self.client_count = 0
         self.counts = VhostCounts()
         self.default_exchange_counts = ExchangeCounts()
         self._routes: dict[tuple[str, str], Route] = {}
+
+    @property
+    def tracing(self) -> bool:
+        """Whether its firehose is on."""
+        return self._tracing
+
+    @tracing.setter
+    def tracing(self, tracing: bool) -> None:
+        self._tracing = tracing
+        self.look_who_observes()
+
+    def look_who_observes(self) -> None:
+        """The firehose is turned on or off, or an observer comes or goes; `changed` has to follow."""
+        self.observed = self._tracing or self.broker.observer is not None
 
     def check_stays(self) -> None:
         """PreconditionFailed (406) while it is being deleted: nothing new is made in it."""
@@ -278,9 +295,9 @@ class VirtualHost:
         channel_number: int = 0,
         receipt: Receipt | None = None,
     ) -> Outcome:
-        """Publish `message` by `route`, as `deliver` does; the firehose sees it, and who published it."""
-        if self.tracing:
-            firehose.trace_publish(self, route, message, client, channel_number)
+        """Publish `message` by `route`, as `deliver` does; whoever looks sees it, and who published it."""
+        if self.observed:
+            return observing.publish(self, route, message, client, channel_number, receipt)
         return self.deliver(route, message, (), receipt)
 
     def trace_delivery(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from warren.adapters.interface import Options
     from warren.core.access.accounts import User
     from warren.core.broker import Broker
+    from warren.core.message_observer import MessageObserver
     from warren.gateway.control.target import Permitted
     from warren.gateway.plugin import App, BrokerClient, ByteStream, Facts, ParameterChange, Resources, Watcher
     from warren.gateway.plugins.mounts import MountTable
@@ -88,6 +89,11 @@ class RunContext:
         watchers = self.broker.watchers
         watchers.add(watcher)
         self._withdrawals[lambda: watchers.remove(watcher)] = None
+
+    def observe_messages(self, observer: MessageObserver) -> None:
+        broker = self.broker
+        broker.observe_messages(observer)
+        self._withdrawals[lambda: broker.observe_messages(None)] = None
 
     def changed(self) -> None:
         self._surroundings.changed()

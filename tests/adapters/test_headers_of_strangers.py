@@ -44,6 +44,7 @@ TAKEN_OFF: Final[dict[str, Encodable]] = {
     "x-hidden-deaths": 9,
     "x-hidden-copies": ["elsewhere"],
     "x-hidden-queue": "elsewhere",
+    "x-hidden-context": f"00-{'1' * 32}-{'2' * 16}-01",
     "x-delivery-count": 5,
     "x-acquired-count": 5,
     "x-mqtt-publish-qos": 2,

@@ -19,6 +19,7 @@ ROOMS: Final = (
     "core.patterns",
     "core.component",
     "core.watchers",
+    "core.message_observer",
     "core.policy_setting",
     "core.messages",
     "core.selectors",

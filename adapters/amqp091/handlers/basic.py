@@ -16,6 +16,7 @@ from warren.core.declaring.names import generated_name, unguessable
 from warren.core.declaring.queues import accessible_queue
 from warren.core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.shown import shown_properties
+from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.vhost import REPLY_PREFIX
@@ -110,7 +111,12 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
         channel.send(methods.BasicGetEmpty())
         return
     message, redelivered = found
-    properties = shown_properties(queue, message, redelivered=redelivered)
+    if queue.vhost.observed:
+        properties = observing.polled(
+            queue, message, channel.client, channel.number, redelivered=redelivered, no_ack=method.no_ack
+        )
+    else:
+        properties = shown_properties(queue, message, redelivered=redelivered)
     fits = len(properties.raw) <= properties_bytes_max(channel.connection.body_frame_max)
     tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack and fits)
     if not fits:

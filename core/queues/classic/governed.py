@@ -1,21 +1,21 @@
 """Delivering under rules: what looks at the head before every delivery (spec A.7).
 
-`drain` serves queues with TTLs, lengths, priorities, a chooser or tracing; `poll` takes one message by hand.  Neither
-gives out a message that has expired, which it has at its deadline, to the millisecond.  A queue without any of these
-takes the hot path, plain.py.
+`drain` serves queues with TTLs, lengths, priorities, a chooser, or whose messages somebody looks at; `poll` takes one
+message by hand.  Neither gives out a message that has expired, which it has at its deadline, to the millisecond.  A
+queue without any of these takes the hot path, plain.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warren.core.queues import observing
 from warren.core.queues.backlog import size_of
 from warren.core.queues.classic import plain
 from warren.core.queues.classic.bounds import drop_excess
 from warren.core.queues.deaths import EXPIRED
 
 if TYPE_CHECKING:
-    from warren.core.clients.client import Client
     from warren.core.messages.message import Message
     from warren.core.queues.classic.queue import ClassicQueue
 
@@ -33,7 +33,7 @@ def drain_otherwise(queue: ClassicQueue) -> bool:
         queue.govern()
         for consumer in sleepers:
             consumer.resume()
-    if queue.ruled or queue.vhost.tracing:
+    if queue.ruled or queue.vhost.observed:
         counts = queue.counts
         before = counts.deliver + counts.deliver_no_ack
         is_done = drain(queue)
@@ -54,7 +54,7 @@ def drain(queue: ClassicQueue) -> bool:
     chooser = ring.chooser
     deadline_of = queue.expiry.deadline_of
     vhost = queue.vhost
-    tracing = vhost.tracing
+    observed = vhost.observed
     counts = queue.counts
     turns = queue.turns
     now_ms = vhost.broker.now_ms
@@ -79,9 +79,10 @@ def drain(queue: ClassicQueue) -> bool:
             turns.served()
         consumer = available[0]
         redelivered = queue.was_delivered(message)
-        more = consumer.deliver(message, redelivered)
-        if tracing:
-            vhost.trace_delivery(queue, message, consumer.client, consumer.channel_number, redelivered=redelivered)
+        if observed:
+            more = observing.deliver(queue, consumer, message, redelivered)
+        else:
+            more = consumer.deliver(message, redelivered)
         counts.delivered_bytes += message.body_size
         if redelivered:
             counts.redeliver += 1
@@ -116,11 +117,8 @@ def enforce_limits(queue: ClassicQueue) -> None:
     queue.burials.end(queue, has_more=has_more)
 
 
-def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tuple[Message, bool] | None:
-    """Take the message at the head, and whether it is a redelivery; None when nothing is ready.
-
-    client, channel_number: who polls, for the firehose.
-    """
+def poll(queue: ClassicQueue) -> tuple[Message, bool] | None:
+    """Take the message at the head, and whether it is a redelivery; None when nothing is ready."""
     queue.burials.begin(queue)
     message = _head(queue)
     while message is not None:
@@ -139,10 +137,7 @@ def poll(queue: ClassicQueue, client: Client | None, channel_number: int) -> tup
     _take_head(queue)
     if queue.turns is not None:
         queue.turns.served()
-    redelivered = queue.was_delivered(message)
-    if queue.vhost.tracing:
-        queue.vhost.trace_delivery(queue, message, client, channel_number, redelivered=redelivered)
-    return message, redelivered
+    return message, queue.was_delivered(message)
 
 
 def _is_for_at_once(queue: ClassicQueue, message: Message, deadline_ms: int) -> bool:

@@ -10,16 +10,13 @@ from warren.core.errors import BrokerError, ResourceLocked
 from warren.core.queues.classic import governed
 
 if TYPE_CHECKING:
-    from warren.core.clients.client import Client
     from warren.core.queues.answer import Answer, Polled
     from warren.core.queues.classic.queue import ClassicQueue
 
 
-def get(
-    queue: ClassicQueue, answer: Answer[Polled], *, no_ack: bool, client: Client | None, channel_number: int
-) -> None:
+def get(queue: ClassicQueue, answer: Answer[Polled], *, no_ack: bool) -> None:
     """Poll, once everything that is on its way back is in its place."""
-    asked = partial(queue.poll, no_ack=no_ack, client=client, channel_number=channel_number)
+    asked = partial(queue.poll, no_ack=no_ack)
     returned = queue.returned
     if returned.waiting:
         returned.merge(queue)
@@ -29,7 +26,7 @@ def get(
         answer(asked())
 
 
-def poll(queue: ClassicQueue, *, no_ack: bool, client: Client | None, channel_number: int) -> Polled:
+def poll(queue: ClassicQueue, *, no_ack: bool) -> Polled:
     """The first message, and whether it was delivered before; None from an empty queue.
 
     ResourceLocked (405) where a single active consumer has the queue.
@@ -41,7 +38,7 @@ def poll(queue: ClassicQueue, *, no_ack: bool, client: Client | None, channel_nu
         )
     queue.disuse.used_at_ms = queue.read_at_ms = queue.vhost.broker.now_ms
     queue.merge_returning()
-    found = governed.poll(queue, client, channel_number)
+    found = governed.poll(queue)
     counts = queue.counts
     if found is None:
         counts.get_empty += 1

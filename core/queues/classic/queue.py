@@ -8,9 +8,9 @@ Everything else has an owner of its own: whose turn it is (`ConsumerRing`), what
 of rules and of basic.get have modules of their own (restart.py, ruling.py, polling.py).
 
 `drain` is written twice.  plain.py is the hot path and knows none of the rules.  governed.py serves queues with TTLs,
-lengths, priorities or tracing: it looks at the head before every delivery, and afterwards enforces what is left.  All
-limits are enforced there, at the end of a batch, when consumers had their chance: a queue of length 0 therefore still
-delivers to whoever is waiting.
+lengths, priorities, or somebody who looks at each message: it looks at the head before every delivery, and afterwards
+enforces what is left.  All limits are enforced there, at the end of a batch, when consumers had their chance: a queue
+of length 0 therefore still delivers to whoever is waiting.
 
 For types derived from it
 -------------------------
@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, ClassVar
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import StoreUnavailable
 from warren.core.messages.message import Message
+from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
@@ -92,7 +93,8 @@ class ClassicQueue(Queue):
     message (restart.py).  present: what is in a queue that drops duplicates of it; None for others.  grown: how many
     messages have become ready by what was rejected since `drain` began.
     withheld: the answers that it owes (core.queues.withheld); None where publishes are answered at once.  remembers:
-    something may be kept of messages that are in the queue, so that `settle` has to forget it.
+    something may be kept of messages that are in the queue, so that `settle` has to forget it, or somebody is
+    to hear that they have left.
     """
 
     __slots__ = (
@@ -269,6 +271,9 @@ class ClassicQueue(Queue):
         self.governed = self.ruled = True
         self.mark_dirty()
 
+    def tell_departures(self) -> None:
+        self.remembers = True
+
     def level_of(self, message: Message) -> int:
         """The index of the backlog for a message's priority, the highest first."""
         top = len(self.backlogs) - 1
@@ -280,7 +285,7 @@ class ClassicQueue(Queue):
         if self._returning:
             self.returned.merge(self)
         self.is_cut = False
-        if (self.governed or self.ring.available or self.vhost.tracing) and not self._drain():
+        if (self.governed or self.ring.available or self.vhost.observed) and not self._drain():
             return
         if self.store_id:
             if self.rules.delivery_limit is not None:
@@ -293,7 +298,7 @@ class ClassicQueue(Queue):
         """Deliver; False while the queue is being put in order, and nothing else is done with it."""
         self.draining = True
         try:
-            if not self.governed and not self.vhost.tracing:
+            if not self.governed and not self.vhost.observed:
                 is_done = plain.drain(self)
             elif self.returned.placing is not None:
                 return False
@@ -336,11 +341,11 @@ class ClassicQueue(Queue):
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
     ) -> None:
-        polling.get(self, answer, no_ack=no_ack, client=client, channel_number=channel_number)
+        polling.get(self, answer, no_ack=no_ack)
 
-    def poll(self, *, no_ack: bool, client: Client | None = None, channel_number: int = 0) -> Polled:
+    def poll(self, *, no_ack: bool) -> Polled:
         """What `get` answers; ResourceLocked (405) where a single active consumer has the queue."""
-        return polling.poll(self, no_ack=no_ack, client=client, channel_number=channel_number)
+        return polling.poll(self, no_ack=no_ack)
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
         self.merge_returning()
@@ -418,7 +423,11 @@ class ClassicQueue(Queue):
 
     def bury(self, message: Message, reason: str) -> None:
         """The message leaves the queue for its dead letter exchange, if there is one."""
-        dead_letter(self, self.rules, message, reason)
+        observer = self.vhost.broker.observer if self.remembers else None
+        if observer is None:
+            dead_letter(self, self.rules, message, reason)
+        else:
+            observing.bury(observer, self, self.rules, message, reason)
         self.settle(message)
 
     def outlook(self, message: Message) -> Outlook:
@@ -442,9 +451,12 @@ class ClassicQueue(Queue):
 
     def _left(self, sequence: int) -> None:
         self.returned.forget(sequence)
+        observer = self.vhost.broker.observer
+        if observer is not None:
+            observer.left(self, sequence)
         if self.withheld is not None:
             self.withheld.gone(sequence)
-        elif not (self._return_counts or self._failures):
+        elif observer is None and not (self._return_counts or self._failures):
             self.remembers = False
 
     def purge(self, answer: Answer[int]) -> None:

@@ -93,6 +93,9 @@ class Returns:
             returned_bytes += message.body_size
         if returned:
             queue.remembers = True
+            observer = queue.vhost.broker.observer
+            if observer is not None:
+                observer.returned(queue, waiting[-returned:], failed=failed)
         queue.ready_bytes += returned_bytes
         queue.counts.returned += returned
         queue.counts.returned_bytes += returned_bytes

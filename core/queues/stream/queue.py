@@ -22,6 +22,7 @@ from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotImplementedByBroker
 from warren.core.messages.message import Message
 from warren.core.policy_setting import age_ms
+from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import read_arguments
 from warren.core.queues.base import Admission, Columns, Queue, Stored
@@ -349,6 +350,7 @@ class StreamQueue(Queue):
         """Give readers their turns until all are at the end or without credit, or there are too many for a turn."""
         self.dirty = False
         going = self._going
+        observed = self.vhost.observed
         work = WORK_PER_DRAIN
         while going and work > 0:
             consumer, reader = going[0]
@@ -373,9 +375,12 @@ class StreamQueue(Queue):
             count = len(ahead)
             message = ahead.popleft()
             assert isinstance(message, Message)
-            more = consumer.deliver(message, False)
+            if observed:
+                more = observing.deliver(self, consumer, message, False)
+            else:
+                more = consumer.deliver(message, False)
             size_bytes = message.body_size
-            if more and ahead:
+            if more and ahead and not observed:
                 size_bytes += consumer.deliver_alike(ahead)
             count -= len(ahead)
             work -= 1 + (count >> ALIKE_SHIFT)

@@ -16,6 +16,7 @@ PARTS = {
         "Facts",
         "Resources",
         "Watcher",
+        "MessageObserver",
         "ParameterChange",
         "CheckParameter",
         "Reached",
