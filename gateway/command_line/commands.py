@@ -46,6 +46,17 @@ users = typer.Typer(
 app.add_typer(users)
 
 
+store = typer.Typer(
+    name="store",
+    help="Data directories: look for damage, repair, back up.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(store)
+
+
 @app.command()
 def serve(
     data_dir: Annotated[
@@ -212,6 +223,45 @@ def tls_dev(
     from warren.gateway.command_line import tls as cli_tls
 
     cli_tls.run(directory, names or (), user)
+
+
+@store.callback()
+def _of_store() -> None:
+    """Data directories: look for damage, repair, back up."""
+
+
+@store.command("check")
+def store_check(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="A data directory that no broker uses.")],
+) -> None:
+    """Read everything in a data directory, and say what is damaged; nothing is changed.  Exit code 1 for damage."""
+    from warren.gateway.command_line import store as cli_store
+
+    raise typer.Exit(cli_store.check(directory))
+
+
+@store.command("repair")
+def store_repair(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="A damaged data directory, which stays as it is.")],
+    target: Annotated[str, typer.Argument(metavar="NEWDIR", help="The sound one: it isn't there yet, or is empty.")],
+) -> None:
+    """Make a sound data directory of all that can be read in a damaged one.  Exit code 1 if something was damaged."""
+    from warren.gateway.command_line import store as cli_store
+
+    raise typer.Exit(cli_store.repair(directory, target))
+
+
+@store.command("backup")
+def store_backup(
+    target: Annotated[str, typer.Argument(metavar="NEWDIR", help="It isn't there yet, or is empty.")],
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", metavar="DIR", help="Data directory of the running broker.")
+    ] = None,
+) -> None:
+    """Copy the store of a running broker, as it is at this moment; a broker can be started on the copy."""
+    from warren.gateway.command_line import store as cli_store
+
+    raise typer.Exit(cli_store.backup(target, data_dir))
 
 
 @importing.callback()

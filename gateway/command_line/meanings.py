@@ -33,6 +33,7 @@ ARGUMENTS: Final[Mapping[str, Meaning]] = {
     "COUNT": Meaning("how many"),
     "DEFINITION": Meaning("a JSON object, in quotes of the shell"),
     "DESTINATION_QUEUE": Meaning("the queue that messages go to"),
+    "DIRECTORY": Meaning("a directory that isn't there yet, or is empty, with its whole path", is_file=True),
     "EXCHANGE": Meaning("an exchange's name; '' is the default one"),
     "FILE": Meaning("a file; - is standard input or output", is_file=True),
     "FILTER": Meaning("which messages, such as routing_key=orders.#, or which topics, such as devices/+/state"),

@@ -13,6 +13,7 @@ COMMANDS: Final = (
     "user",
     "plugins",
     "tls",
+    "store",
     "install-shims",
     "completion",
     "man",

@@ -41,6 +41,7 @@ from warren.gateway.mosquitto import expressions as expressions
 from warren.gateway.network import answered as answered
 from warren.gateway.process import log as log
 from warren.gateway.process import resources as resources
+from warren.gateway.store_tools import backing_up as backing_up
 from warren.gateway.tls import ciphers as ciphers
 
 _log = logging.getLogger("warren.control")

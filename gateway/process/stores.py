@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -25,8 +26,18 @@ _log = logging.getLogger("warren.broker")
 DEFINITIONS_NAME: Final = "definitions.sqlite"
 MESSAGES_NAME: Final = "messages"
 
+LINKS_NAME: Final = "backup-links"
+"""Of hard links, while a backup is made (gateway.store_tools.backing_up)."""
+
 COMPACTION_PAUSE_S: Final = 0.001
 """Compaction rests as long as it works, so that the broker's thread gets the interpreter."""
+
+
+def remove_links(directory: Path) -> None:
+    """Those of a backup that is done, or was cut off by the broker's end; they would keep room of what is deleted."""
+    links = directory / LINKS_NAME
+    if links.exists():
+        shutil.rmtree(links, ignore_errors=True)
 
 
 class Closable(Protocol):
@@ -42,6 +53,7 @@ def open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
     directory = process.data_directory
     if process.in_memory or directory is None:
         return MemoryEngine(), MemoryDefinitionStore()
+    remove_links(Path(directory))
     definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
     try:
         return DiskEngine(

@@ -113,6 +113,7 @@ ROOMS: Final = (
     "gateway.plugin",
     "gateway.plugins",
     "gateway.process",
+    "gateway.store_tools",
     "gateway.mosquitto",
     "gateway.control",
     "gateway.server",

@@ -33,6 +33,9 @@ FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 """There are hashes of passwords in it."""
 
+SALVAGED_BEFORE: Final = "the definition database was damaged, as an earlier start said"
+"""In the report of a database that is whole again, and of which a start has still to look what is missing."""
+
 NAMES_TOLD_MAX: Final = 20
 """Rows that a report names; the files in the quarantine hold all."""
 
@@ -236,10 +239,7 @@ def _report(path: Path, detail: str, found: Found, content: WalContent, kept: Pa
 
 def report_again(path: Path, number: int) -> str:
     """What a start is told of a salvage that the start before didn't see to."""
-    return (
-        f"{path}: the definition database was damaged, as an earlier start said, which ended before it had seen to that"
-        + _advice(kept_path(path, number))
-    )
+    return f"{path}: {SALVAGED_BEFORE}, which ended before it had seen to that" + _advice(kept_path(path, number))
 
 
 def _advice(kept: Path) -> str:

@@ -29,7 +29,7 @@ from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
 from warren.core.storage.disk.delivery_counts import DeliveryCounts, Detached
 from warren.core.storage.disk.encoder import ENCODED_PER_SLICE, Batch, Encoder, Mark
 from warren.core.storage.disk.files import prepare_directory
-from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter, no_clock
+from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, LogWriter, no_clock, segment_name
 from warren.core.storage.disk.keys import NO_KEY
 from warren.core.storage.disk.ledger import Ledger
 from warren.core.storage.disk.owners import Owners
@@ -299,6 +299,13 @@ class DiskEngine(StorageEngine):
         self._torn_bytes = recovery.torn_bytes
         self._key = recovery.key.value
         return recovery.queues()
+
+    def written_files(self) -> Iterator[tuple[str, int]]:
+        """Each segment's file, and how many bytes of it are written by flushes that are finished."""
+        for segment in self._ledger.segments:
+            if segment.size and segment.base < self._written_end:
+                is_last = segment.end >= self._written_end and not segment.sparse
+                yield segment_name(segment.base), self._written_end - segment.base if is_last else segment.size
 
     def damage(self) -> list[str]:
         """What was found damaged, oldest first."""

@@ -190,6 +190,7 @@ def test_only_what_looks_may_be_others() -> None:
         "force_reset",
         "set_plugins",
         "shutdown",
+        "backup_store",
     }
     of_vhosts = {name for name in others if WORDS[name].takes(VHOST.name)}
     assert all(WORDS[name].remote is Remote.MANAGEMENT for name in of_vhosts)
