@@ -45,8 +45,10 @@ from warren.core.declaring.queues import accessible_queue, declare_queue, remove
 from warren.core.errors import BrokerError, NotFound
 from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.queues.filtering import FILTER
 from warren.core.queues.stream.arguments import STREAM
 from warren.core.routing.publish import check_publish
+from warren.core.selectors.sql import SqlSelector
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.amqp_session import AmqpSession
@@ -254,11 +256,15 @@ def _sending(session: AmqpSession, body: Attach, answer: Attach, made_queues: li
     selector: Selector | None = None
     if queue.type_name == STREAM:
         made.distribution_mode = "copy"
-        answer.offered_capabilities = FILTER_CAPABILITIES
         arguments |= stream_arguments(source, made)
-        selector = selector_of(source, made)
     elif source.distribution_mode == "copy":
         raise PeerMistake(NOT_IMPLEMENTED, "queues are consumed from; there is no distribution mode copy", Level.LINK)
+    if any(each.name == FILTER for each in queue.consumer_arguments):
+        answer.offered_capabilities = FILTER_CAPABILITIES
+        selector = selector_of(source, made)
+        if isinstance(selector, SqlSelector):
+            # As listings show it of other protocols' consumers.
+            arguments[FILTER] = selector.text
     expiry = expiry_of(source, made, lasts=not settled)
     link = OutgoingLink(session, body, queue, settled=settled, arguments=arguments)
     link.consumer.selector = selector

@@ -6,9 +6,13 @@ as it is imported at every start: messages with these headers may come from disk
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.core.messages.internal_headers import declare_internal
+from warren.core.selectors.of_message import read_kept
+
+if TYPE_CHECKING:
+    from warren.core.selectors.of_message import Read
 
 PREFIX: Final = "x-amqp10-"
 
@@ -27,3 +31,12 @@ ANNOTATIONS: Final = "x-amqp10-annotations"
 """The publisher's message annotations, as they came, without descriptor."""
 
 declare_internal(PREFIX, (BARE, BODY, FOOTER, ANNOTATIONS))
+
+
+def _fields_of() -> Read:
+    from warren.adapters.amqp10.fields import fields_of
+
+    return fields_of
+
+
+read_kept(BARE, _fields_of)

@@ -49,6 +49,11 @@ class PropertyFilter:
         """So many names are compared."""
         return len(self._wanted)
 
+    @property
+    def text(self) -> str:
+        """What it wants, for comparing."""
+        return f"{self.applications} {self._wanted!r}"
+
     def agrees(self, fields: Fields) -> bool:
         """Whether all that is wanted is so."""
         found = fields.applications if self.applications else fields.sections
@@ -72,6 +77,10 @@ class PropertySelector(Selector):
         super().__init__()
         self._filters = filters
         self.work = WORK_PER_NAME * sum(each.size for each in filters)
+
+    @property
+    def text(self) -> str:
+        return "\0".join(["", *(each.text for each in self._filters)])
 
     def matches(self, fields: Fields) -> bool:
         return all(each.agrees(fields) for each in self._filters)

@@ -1,4 +1,4 @@
-"""What a receiver asks of a stream by the filters of its source, as RabbitMQ names them (spec H.1, H.2).
+"""What a receiver asks of a stream or a queue by the filters of its source, as RabbitMQ names them (spec H.1, H.2).
 
 A filter that is granted is in the answer as it came; any other is missing there, as 3.5.3 has it.
 """
@@ -36,7 +36,7 @@ APPLICATION_FILTERS: Final = (Symbol("amqp:application-properties-filter"), 0x17
 """Descriptors (Filter Expressions 1.0, 4.2 and 6)."""
 
 FILTER_CAPABILITIES: Final = ["AMQP_FILTEX_PROP_V1_0", "AMQP_FILTEX_SQL_V1_0"]
-"""What a link that reads a stream offers (Filter Expressions 1.0, 3), as RabbitMQ's does."""
+"""What a link that may choose its messages offers (Filter Expressions 1.0, 3), as RabbitMQ's does."""
 
 
 def stream_arguments(source: Source, made: Source) -> dict[str, FieldValue]:

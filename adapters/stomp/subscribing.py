@@ -26,6 +26,7 @@ from warren.core.declaring.queues import accessible_queue, declare_queue, delete
 from warren.core.errors import BrokerError
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, encode_table
 from warren.core.messages.timestamp import Timestamp
+from warren.core.queues.filtering import FILTER
 
 if TYPE_CHECKING:
     from warren.adapters.stomp.codec.frames import Frame
@@ -52,6 +53,7 @@ TEXT_ARGUMENTS: Final = (
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
     "x-dead-letter-strategy",
+    "x-group-by",
     "x-max-age",
     "x-overflow",
     "x-queue-type",
@@ -63,6 +65,9 @@ DECLARING_HEADERS: Final = frozenset(
     {"durable", "exclusive", "auto-delete", *NUMBER_ARGUMENTS, *TEXT_ARGUMENTS, *FLAG_ARGUMENTS}
 )
 """Headers of SEND and SUBSCRIBE that say how a queue is declared."""
+
+FILTERS: Final = ("x-filter", "selector")
+"""Headers of SUBSCRIBE that say which messages are wanted; the second is what STOMP calls it (1.2, SUBSCRIBE)."""
 
 NUMBER_MAX: Final = 2**63 - 1
 PREFETCH_MAX: Final = 65535
@@ -96,6 +101,8 @@ def subscribe(session: StompSession, frame: Frame) -> None:
     mode = headers.get("ack", "auto")
     if mode not in ACK_MODES:
         raise StompError("Invalid header", f"'ack' is '{mode}'; it has to be one of {', '.join(ACK_MODES)}")
+    if all(each in headers for each in FILTERS):
+        raise StompError("Invalid header", "'selector' and 'x-filter' say the same; leave out one of the two")
     prefetch = number(headers, "prefetch-count", PREFETCH_MAX) or 0
     arguments = _consumer_arguments(headers)
     durable = _wants_durable(headers) and not destination.is_queue
@@ -288,6 +295,9 @@ def _consumer_arguments(headers: Mapping[str, str]) -> dict[str, FieldValue]:
         text = headers["x-priority"].strip()
         value = number({"x-priority": text.removeprefix("-")}, "x-priority", PRIORITY_MAX) or 0
         arguments["x-priority"] = -value if text.startswith("-") else value
+    for name in FILTERS:
+        if name in headers:
+            arguments[FILTER] = headers[name]
     timeout_ms = number(headers, "x-consumer-timeout", NUMBER_MAX)
     if timeout_ms is not None:
         arguments["x-consumer-timeout"] = timeout_ms

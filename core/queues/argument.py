@@ -144,7 +144,11 @@ CONSUMER_ARGUMENTS: Final = (
     Argument("x-consumer-timeout", duration_ms(0)),
     Argument("x-cancel-on-ha-failover", flag()),
 )
-"""What consumers of every type of queue may say.  The last one is of no meaning here; it is checked all the same."""
+"""What consumers of every type of queue may say.  x-cancel-on-ha-failover is of no meaning here; it is
+checked all the same."""
+
+FILTER_ARGUMENT: Final = Argument("x-filter", text())
+"""What they may say of types of queues from which they may choose what they want (core/queues/filtering.py)."""
 
 
 def read_arguments(

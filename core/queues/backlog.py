@@ -12,6 +12,11 @@ it.
 The deque itself is public and stays the same object, since the queue's hot path works on it directly; whoever takes
 an int from its head calls `load` with it, or takes it by `pop_first`, and who looks at its tail calls `last`.  How many
 there are is `count`.
+
+What consumers have passed over is in front of the deque (passed.py): only queues whose consumers don't take whatever
+comes next have any, and these ask `head`, `first` and `pop_first` instead of the deque.
+
+Longer than 400 lines because all of it keeps the same few counts.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from warren.core.errors import StoreUnavailable
@@ -41,6 +46,7 @@ from warren.core.queues.packed_tickets import (
 )
 
 if TYPE_CHECKING:
+    from warren.core.queues.passed import PassedOver
     from warren.core.storage.engine import StorageEngine
 
 _log = logging.getLogger("warren.queue")
@@ -91,7 +97,8 @@ class Backlog:
     description: the queue, for the log.  store_id: its number in `store`, 0 when it isn't stored.
     lost: told the sequence and the body size of a message whose record turned out damaged.
     stores_transient: as the queue's.
-    paged_count, paged_bytes: how much of it is tickets.  packed_count: so many of them aren't in `entries`.
+    paged_count, paged_bytes: how much of it is tickets.  packed_count: so many are packed or passed over, and aren't in
+    `entries`.  passed: what is passed over; None where nobody passes over anything.
     """
 
     __slots__ = (
@@ -107,6 +114,7 @@ class Backlog:
         "packed_count",
         "paged_bytes",
         "paged_count",
+        "passed",
     )
 
     def __init__(
@@ -131,6 +139,7 @@ class Backlog:
         self.packed_count = 0
         self._packs: dict[int, Pack] = {}
         self._mark = 0
+        self.passed: PassedOver | None = None
 
     @property
     def count(self) -> int:
@@ -144,6 +153,14 @@ class Backlog:
 
     def head(self) -> Message | None:
         """The first message, in memory from now on; None when there is none."""
+        if self.passed is not None and self.passed.count:
+            found = self.passed.head()
+            if found is not None:
+                return found
+        return self.unpassed_head()
+
+    def unpassed_head(self) -> Message | None:
+        """The first message of the deque, in memory from now on; None when there is none."""
         entries = self.entries
         while entries:
             entry = entries[0]
@@ -183,8 +200,20 @@ class Backlog:
         self.packed_count -= len(packed[0])
         return unpack(packed)
 
+    def first(self) -> Entry | None:
+        """The first entry, in memory or not; None when there is none."""
+        if self.passed is not None and self.passed.count:
+            return self.passed.first()
+        return self.entries[0] if self.entries else None
+
     def pop_first(self) -> Entry:
         """Take the first entry, of which there must be one."""
+        if self.passed is not None and self.passed.count:
+            return self.passed.take_first()
+        return self.pop_unpassed()
+
+    def pop_unpassed(self) -> Entry:
+        """Take the first entry of the deque, of which there must be one."""
         entry = self.entries.popleft()
         if self._packs and isinstance(entry, int):
             self.entries.extendleft(reversed(self._take_pack(entry)))
@@ -192,6 +221,8 @@ class Backlog:
 
     def last(self) -> Entry:
         """The last entry, of which there must be one."""
+        if not self.entries and self.passed is not None:
+            return deque(self.passed.all(), maxlen=1)[0]
         entry = self.entries[-1]
         if self._packs and isinstance(entry, int):
             self.entries.extend(self._take_pack(entry))
@@ -199,6 +230,9 @@ class Backlog:
 
     def all(self, start: int = 0) -> Iterator[Entry]:
         """All entries from index `start` on; nothing may happen to the backlog meanwhile."""
+        if self.passed is not None and self.passed.count:
+            passed = self.passed.all()
+            return islice(chain(passed, each_unpacked(self.entries, self._packs, 0)), start, None)
         if not self._packs:
             return islice(self.entries, start, None)
         return each_unpacked(self.entries, self._packs, start)
@@ -222,9 +256,9 @@ class Backlog:
             if total > self._paging.page_bytes:
                 break
             tickets.append(head)
-            self.pop_first()
+            self.pop_unpassed()
         try:
-            messages = self._store.read([position_of(ticket) for ticket in tickets])
+            messages = self.read_tickets(tickets)
         except StoreUnavailable:
             entries.extendleft(reversed(tickets))
             raise
@@ -232,12 +266,28 @@ class Backlog:
         for ticket, message in zip(reversed(tickets), reversed(messages), strict=True):
             self.paged_bytes -= size_of(ticket)
             if message is None:
-                self._lost(sequence_of(ticket), size_of(ticket))
-                self._store.settle_positions(self._store_id, [position_of(ticket)])
-                _log.error("%s lost a message: its record in the message log is damaged", self._description)
-                continue
-            message.sequence = sequence_of(ticket)
-            entries.appendleft(message)
+                self.lose(ticket)
+            else:
+                entries.appendleft(message)
+
+    @property
+    def page_bytes(self) -> int:
+        """Bodies that are read at once, but for a single larger one."""
+        return self._paging.page_bytes
+
+    def read_tickets(self, tickets: Sequence[int]) -> Sequence[Message | None]:
+        """What these tickets stand for; None for one whose record is damaged.  Raises StoreUnavailable."""
+        messages = self._store.read([position_of(ticket) for ticket in tickets])
+        for ticket, message in zip(tickets, messages, strict=True):
+            if message is not None:
+                message.sequence = sequence_of(ticket)
+        return messages
+
+    def lose(self, ticket: int) -> None:
+        """The record of a message that has been taken out is damaged: it is logged, settled, and its size reported."""
+        self._lost(sequence_of(ticket), size_of(ticket))
+        self._store.settle_positions(self._store_id, [position_of(ticket)])
+        _log.error("%s lost a message: its record in the message log is damaged", self._description)
 
     def page_out(self) -> None:
         """Replace written messages behind the resident head by tickets, from the tail towards the first ticket.
@@ -246,6 +296,8 @@ class Backlog:
         can't leave (transient ones) would be looked at over and over.  A transient message may have a record because of
         another queue that stores such; that one's settlement would take the record away, so here it stays in memory.
         """
+        if self.passed is not None:
+            self.passed.page_out(self._paging.head_messages)
         entries = self.entries
         resident_count = self.resident_count
         if resident_count <= self._mark:
@@ -260,16 +312,22 @@ class Backlog:
             if isinstance(entry, int):
                 entries.append(entry)
                 break
-            stored = entry.position != UNSTORED and (self._stores_transient or entry.properties.persistent)
-            if stored and self._store.is_written(entry):
-                tail.append(make_ticket(entry.sequence, entry.body_size, entry.position))
-                self.paged_count += 1
-                self.paged_bytes += entry.body_size
-            else:
-                tail.append(entry)
+            tail.append(entry)
+        self.make_tickets(tail)
         tail.reverse()
         self._extend(tail)
         self._mark = self.resident_count
+
+    def make_tickets(self, entries: list[Entry]) -> None:
+        """Replace messages that are safely on disk by tickets."""
+        for at, entry in enumerate(entries):
+            if isinstance(entry, int) or entry.position == UNSTORED:
+                continue
+            is_stored = self._stores_transient or entry.properties.persistent
+            if is_stored and self._store.is_written(entry):
+                entries[at] = make_ticket(entry.sequence, entry.body_size, entry.position)
+                self.paged_count += 1
+                self.paged_bytes += entry.body_size
 
     def _extend(self, entries: list[Entry]) -> None:
         """Append all of them, with rows of tickets packed."""
@@ -317,7 +375,7 @@ class Backlog:
             if len(older) == older_max:
                 entries.extendleft(reversed(older))
                 return False
-            older.append(self.pop_first())
+            older.append(self.pop_unpassed())
         merged: list[Entry] = [*returning, *older]
         if older:
             merged.sort(key=sequence_of)
@@ -350,11 +408,13 @@ class Backlog:
 
     def clear(self) -> Iterator[Entry]:
         """Take everything out; it leaves memory as the iterator goes on."""
+        passed = None if self.passed is None else self.passed.clear()
         taken = list(self.entries)
         packs, self._packs = self._packs, {}
         self.entries.clear()
         self.paged_count = self.paged_bytes = self.packed_count = self._mark = 0
-        return each_taken(taken, packs)
+        unpassed = each_taken(taken, packs)
+        return unpassed if passed is None else chain(passed, unpassed)
 
     def browse(self, start: int, count: int) -> Iterator[Message]:
         """Up to `count` messages from index `start` on, read a page at a time without changing anything.

@@ -40,7 +40,7 @@ class Consumer:
     tag: the consumer's name, unique in its session.  no_ack: deliveries count as acknowledged once sent.
     exclusive: no other consumer may be on the queue.  prefetch: the limit it was created with, 0 for none.
     counts: where the queue counts what it gives it: its channel's for queues of that type, or else the connection's.
-    order: its number among those that its queue has had, from 1 on.  selector: which messages it wants of a stream.
+    order: its number among those that its queue has had, from 1 on.  selector: which messages it wants.
     """
 
     is_components: ClassVar[bool] = False

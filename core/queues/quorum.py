@@ -9,7 +9,8 @@ active consumer gives way to one of a higher priority as soon as it holds no mes
 
 Messages of priority 5 and above are urgent: they have a backlog of their own, of which two are served for one ordinary
 message (turns_of_classes.py).  A queue that never had one has no second backlog, and the quick way out; that it had is
-noted in the definitions, so that after a restart the messages' records are looked into for their priorities.
+noted in the definitions, so that after a restart the messages' records are looked into for their priorities.  Where
+messages of a group belong together (x-group-by), their order counts, and none is urgent.
 
 With the dead letter strategy at-least-once (which asks for overflow reject-publish and a dead letter exchange) a
 message that nobody takes as a dead letter, because the exchange isn't there, leads nowhere or to a full queue, stays
@@ -109,7 +110,7 @@ class QuorumQueue(ClassicQueue):
 
     def _has_classes(self) -> bool:
         """True from the first urgent message on, unless that comes in the middle of a drain that knows one backlog."""
-        if self.turns is None and not self.draining:
+        if self.turns is None and not self.draining and self.rules.group_by is None:
             self.has_urgent()
             if self.store_id:
                 self.vhost.broker.definitions.put(URGENT, self.vhost.name, self.name, {})
@@ -263,6 +264,8 @@ class QuorumQueue(ClassicQueue):
         if taken:
             self.settle(message)
         else:
+            if self.picking is not None:
+                self.picking.left(self, message.sequence)
             self._untaken.append((message, reason))
             self._untaken_bytes += message.body_size
             self._plan_retry(self.vhost.broker.now_ms)

@@ -24,6 +24,11 @@ class Selector:
         self.work = 0
 
     @property
+    def text(self) -> str:
+        """What it asks for: two with the same text want the same."""
+        return ""
+
+    @property
     def depends_on_time(self) -> bool:
         """True when its answer to the same fields may be another one later."""
         return False

@@ -39,6 +39,10 @@ class SqlSelector(Selector):
         self._has_given_up = False
 
     @property
+    def text(self) -> str:
+        return self._expression
+
+    @property
     def depends_on_time(self) -> bool:
         return self._is_timely
 

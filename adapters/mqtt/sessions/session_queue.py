@@ -26,6 +26,7 @@ from warren.adapters.mqtt.sessions.place import world_of
 from warren.adapters.mqtt.sessions.publishing import topic_of_message
 from warren.adapters.mqtt.sessions.sharing import POLICY_KEY, make_chooser
 from warren.core.compiled import mypyc_attr
+from warren.core.queues.argument import CONSUMER_ARGUMENTS
 from warren.core.queues.base import Admission
 from warren.core.queues.classic.contents import trim, trim_head
 from warren.core.queues.classic.queue import ClassicQueue
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.feeding import RetainedFeed
     from warren.adapters.mqtt.sessions.settings import QueueLimits
     from warren.core.messages.message import Message
+    from warren.core.queues.argument import Argument
     from warren.core.queues.outlook import Outlook
     from warren.core.storage.definitions.store import JSON
 
@@ -56,6 +58,9 @@ class MqttQueue(ClassicQueue):
     type_name = "mqtt"
 
     policy_type: ClassVar[str] = "classic"
+
+    consumer_arguments: ClassVar[tuple[Argument, ...]] = CONSUMER_ARGUMENTS
+    """A session gets everything; so does who else consumes from it."""
 
     wildcards_skip: ClassVar[str] = "$"
     """Topics that begin so are found by name alone (MQTT-4.7.2-1)."""

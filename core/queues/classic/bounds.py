@@ -80,6 +80,8 @@ class Bounds:
         rules = queue.rules
         if self.seen is not None or queue.present is not None or rules.overflow == REJECT_PUBLISH_DLX:
             return None
+        if queue.picking is not None:
+            return None
         if queue.has_no_room_for(message):
             takes = min(queue.spare_credit, ONE_BY_ONE_PER_DRAIN) if queue.ring.has_takers else 0
             if takes <= queue.ready_count + self.reserved_count:
@@ -94,7 +96,7 @@ def _has_room(queue: ClassicQueue, message: Message) -> bool:
     if queue.ring.has_takers and not queue.draining and not queue.is_cut:
         queue.drain()
     if queue.ring.has_takers and not queue.ready_count:
-        return True
+        return queue.picking is None or queue.picking.could_give(queue, message) or not queue.has_no_room_for(message)
     return not queue.has_no_room_for(message)
 
 
@@ -112,7 +114,7 @@ def drop_excess(queue: ClassicQueue) -> bool:
     order = reversed(queue.backlogs) if lowest_first else iter(queue.backlogs)
     count = queue.ready_count
     for backlog in order:
-        while backlog.entries and exceeds(rules, count, queue.ready_bytes):
+        while backlog.count and exceeds(rules, count, queue.ready_bytes):
             before = backlog.count
             message = backlog.head()
             # Reading the head may have shown that records are damaged: those messages are gone already.
@@ -123,7 +125,7 @@ def drop_excess(queue: ClassicQueue) -> bool:
                 return False
             if not queue.burials.may(queue):
                 return True
-            size = size_of(backlog.entries.popleft())
+            size = size_of(backlog.pop_first())
             queue.ready_bytes -= size
             queue.counts.remove(1, size)
             count -= 1

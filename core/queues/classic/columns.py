@@ -27,6 +27,16 @@ def _single_active_consumer_tag(queue: ClassicQueue) -> str | None:
     return queue.ring.single.tag if queue.ring.single else None
 
 
+def _group_count(queue: ClassicQueue) -> int | None:
+    """Of a queue with x-group-by: groups that are with a consumer, or with somebody who polled."""
+    return None if queue.picking is None else queue.picking.bound_count
+
+
+def _waiting_group_count(queue: ClassicQueue) -> int | None:
+    """And those of which messages wait for one consumer, or for their turn, while others are given out."""
+    return None if queue.picking is None else queue.picking.waiting_count
+
+
 def _ready_bytes(queue: ClassicQueue) -> int:
     return queue.ready_bytes
 
@@ -58,7 +68,7 @@ def _paged_bytes(queue: ClassicQueue) -> int:
 
 def _head_timestamp(queue: ClassicQueue) -> int | None:
     """Of a head that is on disk alone nobody knows it without reading, so it has none, as in RabbitMQ."""
-    head = next((backlog.entries[0] for backlog in queue.backlogs if backlog.entries), None)
+    head = next((head for backlog in queue.backlogs if (head := backlog.first()) is not None), None)
     return head.properties.timestamp if isinstance(head, Message) else None
 
 
@@ -83,5 +93,7 @@ COLUMNS: Final[Mapping[str, Callable[[Any], object]]] = {
     "consumer_capacity": _consumer_capacity,
     "consumer_utilisation": _consumer_capacity,
     "memory": _resident_bytes,
+    "message_groups": _group_count,
+    "message_groups_waiting": _waiting_group_count,
 }
 """See Queue.columns."""

@@ -48,10 +48,13 @@ def in_memory(queue: ClassicQueue, most: int) -> Iterator[Message] | None:
         else:
             head = _until_ticket(entries)
             tail = _until_ticket(reversed(entries)) if len(head) < len(entries) else []
-            if len(head) + len(tail) < backlog.resident_count:
+            passed_count = 0 if backlog.passed is None else sum(1 for _ in backlog.passed.in_memory())
+            if len(head) + len(tail) + passed_count < backlog.resident_count:
                 return None
             found += head
             found += tail
+        if backlog.passed is not None:
+            found += backlog.passed.in_memory()
     return iter(found)
 
 
@@ -74,6 +77,8 @@ def purge(queue: ClassicQueue) -> int:
     taken = chain(*(backlog.clear() for backlog in queue.backlogs), queue.returned.drop())
     queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
+    if queue.picking is not None:
+        queue.picking.trimmed()
     if count <= SETTLED_AT_ONCE:
         _settle(queue, taken)
     else:

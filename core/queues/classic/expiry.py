@@ -62,7 +62,7 @@ class MessageExpiry:
                 if not burials.may(queue):
                     self._wait_until(None, queue)
                     return True
-                size = size_of(backlog.entries.popleft())
+                size = size_of(backlog.pop_first())
                 queue.ready_bytes -= size
                 queue.counts.remove(1, size)
                 queue.bury(message, EXPIRED)

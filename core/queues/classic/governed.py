@@ -36,7 +36,7 @@ def drain_otherwise(queue: ClassicQueue) -> bool:
     if queue.ruled or queue.vhost.observed:
         counts = queue.counts
         before = counts.deliver + counts.deliver_no_ack
-        is_done = drain(queue)
+        is_done = drain(queue) if queue.picking is None else queue.picking.drain(queue)
         queue.vhost.broker.deliveries_left -= counts.deliver + counts.deliver_no_ack - before
         if is_done:
             enforce_limits(queue)
@@ -53,11 +53,8 @@ def drain(queue: ClassicQueue) -> bool:
     available = ring.available
     chooser = ring.chooser
     deadline_of = queue.expiry.deadline_of
-    vhost = queue.vhost
-    observed = vhost.observed
-    counts = queue.counts
     turns = queue.turns
-    now_ms = vhost.broker.now_ms
+    now_ms = queue.vhost.broker.now_ms
     burials = queue.burials
     burials.begin(queue)
     for _ in plain.ONE_BY_ONE:
@@ -65,7 +62,7 @@ def drain(queue: ClassicQueue) -> bool:
         if message is None:
             return True
         deadline_ms = deadline_of(message)
-        if deadline_ms is not None and deadline_ms <= now_ms and not _is_for_at_once(queue, message, deadline_ms):
+        if deadline_ms is not None and deadline_ms <= now_ms and not is_for_at_once(queue, message, deadline_ms):
             if not burials.may(queue):
                 return True
             _take_head(queue)
@@ -77,30 +74,37 @@ def drain(queue: ClassicQueue) -> bool:
         _take_head(queue)
         if turns is not None:
             turns.served()
-        consumer = available[0]
-        redelivered = queue.was_delivered(message)
-        if observed:
-            more = observing.deliver(queue, consumer, message, redelivered)
-        else:
-            more = consumer.deliver(message, redelivered)
-        counts.delivered_bytes += message.body_size
-        if redelivered:
-            counts.redeliver += 1
-            consumer.counts.redeliver += 1
-        if consumer.no_ack:
-            counts.deliver_no_ack += 1
-            consumer.counts.deliver_no_ack += 1
-            queue.settle(message)
-        else:
-            counts.deliver += 1
-            consumer.counts.deliver += 1
-            queue.unacked_count += 1
-        if not more:
-            available.popleft()
-            consumer.parked = True
-        elif len(available) > 1:
-            ring.next_turn()
+        give(queue, message)
     return False
+
+
+def give(queue: ClassicQueue, message: Message) -> None:
+    """Deliver a message that has been taken out to the consumer whose turn it is, and go on to the next one."""
+    ring, counts = queue.ring, queue.counts
+    available = ring.available
+    consumer = available[0]
+    redelivered = queue.was_delivered(message)
+    if queue.vhost.observed:
+        more = observing.deliver(queue, consumer, message, redelivered)
+    else:
+        more = consumer.deliver(message, redelivered)
+    counts.delivered_bytes += message.body_size
+    if redelivered:
+        counts.redeliver += 1
+        consumer.counts.redeliver += 1
+    if consumer.no_ack:
+        counts.deliver_no_ack += 1
+        consumer.counts.deliver_no_ack += 1
+        queue.settle(message)
+    else:
+        counts.deliver += 1
+        consumer.counts.deliver += 1
+        queue.unacked_count += 1
+    if not more:
+        available.popleft()
+        consumer.parked = True
+    elif len(available) > 1:
+        ring.next_turn()
 
 
 def enforce_limits(queue: ClassicQueue) -> None:
@@ -120,6 +124,8 @@ def enforce_limits(queue: ClassicQueue) -> None:
 def poll(queue: ClassicQueue) -> tuple[Message, bool] | None:
     """Take the message at the head, and whether it is a redelivery; None when nothing is ready."""
     queue.burials.begin(queue)
+    if queue.picking is not None and queue.picking.polls_otherwise:
+        return queue.picking.poll(queue)
     message = _head(queue)
     while message is not None:
         deadline_ms = queue.expiry.deadline_of(message)
@@ -140,7 +146,7 @@ def poll(queue: ClassicQueue) -> tuple[Message, bool] | None:
     return message, queue.was_delivered(message)
 
 
-def _is_for_at_once(queue: ClassicQueue, message: Message, deadline_ms: int) -> bool:
+def is_for_at_once(queue: ClassicQueue, message: Message, deadline_ms: int) -> bool:
     """True for a message with a TTL of 0 that has come just now: whoever can take it at once gets it, one time.
 
     deadline_ms: the message's, which has passed.
@@ -159,6 +165,6 @@ def _head(queue: ClassicQueue) -> Message | None:
 
 def _take_head(queue: ClassicQueue) -> None:
     for backlog in queue.backlogs if queue.turns is None else queue.turns.in_order(queue.backlogs):
-        if backlog.entries:
-            queue.ready_bytes -= size_of(backlog.entries.popleft())
+        if backlog.count:
+            queue.ready_bytes -= size_of(backlog.pop_first())
             return

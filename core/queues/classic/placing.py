@@ -4,6 +4,8 @@
     room             entries that are older than the last of the row are taken off the backlog's head
     back             both go back to the head, the newest first
 
+Where consumers pass over messages (picking.py), each goes to its place among those instead.
+
 Nobody is given anything of the queue meanwhile, as its head isn't what it looks like; that takes some tenths of a
 microsecond a message.  What is in between counts as ready (`Returns.aside`), and a purge takes it.
 """
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from warren.core.chores import emptied
 from warren.core.queues.backlog import Entry, sequence_of
+from warren.core.queues.classic.picking import put_back
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 MOVED_PER_SLICE: Final = 10_000
 """Messages that go from one row to another in one turn: up to half a microsecond each."""
+
+PUT_BACK_PER_SLICE: Final = 2000
+"""The same where each goes to its own place among what consumers have passed over, of some microseconds each."""
 
 Run = tuple["Backlog", list["Message"]]
 """Messages in order, and the backlog that they belong to."""
@@ -67,9 +73,19 @@ class Placing:
             self._runs = [run for run in self._runs if run[0] is not backlog]
             self._coming = in_order(runs)
             del runs
+            if self._queue.picking is not None:
+                yield from self._put_among_passed(backlog)
+                continue
             yield from self._line_up()
             yield from self._make_room(backlog)
             yield from self._put_back(backlog)
+
+    def _put_among_passed(self, backlog: Backlog) -> Iterator[None]:
+        """What is passed over is found by its sequence, so that there is no need to make room."""
+        while part := list(islice(self._coming, PUT_BACK_PER_SLICE)):
+            put_back(self._queue, backlog, part)
+            self._queue.returned.aside -= len(part)
+            yield
 
     def _line_up(self) -> Iterator[None]:
         while part := list(islice(self._coming, MOVED_PER_SLICE)):

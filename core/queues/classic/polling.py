@@ -22,6 +22,8 @@ def get(queue: ClassicQueue, answer: Answer[Polled], *, no_ack: bool) -> None:
         returned.merge(queue)
     if returned.placing is not None:
         returned.when_whole(lambda: answer(_or_error(asked)))
+    elif queue.picking is not None and not queue.picking.prepare_poll(queue):
+        queue.vhost.broker.chores.add(partial(_look_on, queue, asked, answer))
     else:
         answer(asked())
 
@@ -54,6 +56,14 @@ def poll(queue: ClassicQueue, *, no_ack: bool) -> Polled:
     if queue.governed or queue.rules.delivery_limit is not None:
         queue.mark_dirty()
     return found
+
+
+def _look_on(queue: ClassicQueue, asked: Callable[[], Polled], answer: Answer[Polled]) -> bool:
+    """A slice of the search for what is to be given; False once that is found, or there is nothing."""
+    if queue.picking is not None and not queue.closed and not queue.picking.prepare_poll(queue):
+        return True
+    answer(_or_error(asked))
+    return False
 
 
 def _or_error(asked: Callable[[], Polled]) -> Polled | BrokerError:

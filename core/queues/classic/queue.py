@@ -24,6 +24,7 @@ rest on has no underscore; the rest may change.
                                             priorities, once `drain` has run
     row_of                                  the index of the backlog that many messages at once go to (`append_all`)
     turns                                   says which backlog is next; None for strictly the first
+    picking                                 says what is next for a consumer; None where that is the first
     ring                                    the consumers; `activate` serves one as soon as it can take something
     use_chooser                             lets something else than turns say who is served
     mark_dirty                              has the queue drained at the end of this batch
@@ -41,13 +42,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from warren.core.compiled import mypyc_attr
-from warren.core.errors import StoreUnavailable
+from warren.core.errors import PreconditionFailed, StoreUnavailable
 from warren.core.messages.message import Message
 from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled, ignore
+from warren.core.queues.argument import CONSUMER_ARGUMENTS, FILTER_ARGUMENT
 from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
-from warren.core.queues.classic import contents, governed, plain, polling, restart, ruling, watched, watching
+from warren.core.queues.classic import contents, governed, picking, plain, polling, restart, ruling, watched, watching
 from warren.core.queues.classic.bounds import Bounds, exceeds
 from warren.core.queues.classic.burials import DEAD_LETTER_WORK, Burials
 from warren.core.queues.classic.columns import COLUMNS
@@ -65,6 +67,7 @@ from warren.core.queues.classic.rules import (
 from warren.core.queues.dead_letter import dead_letter
 from warren.core.queues.deaths import REJECTED
 from warren.core.queues.demand import Demand
+from warren.core.queues.filtering import use_filter
 from warren.core.queues.registry import check_consumer_arguments, register
 from warren.core.queues.weight import Weight
 from warren.core.queues.withheld import REFUSAL
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from warren.core.queues.argument import Argument
     from warren.core.queues.buffer import Buffer
     from warren.core.queues.classic.chooser import Chooser
+    from warren.core.queues.classic.picking import Picking
     from warren.core.queues.classic.turns_of_classes import TurnsOfClasses
     from warren.core.queues.consumer import Consumer
     from warren.core.queues.outlook import Outlook
@@ -116,6 +120,7 @@ class ClassicQueue(Queue):
         "is_cut",
         "noted_ready",
         "own_rules",
+        "picking",
         "present",
         "remembers",
         "returned",
@@ -129,6 +134,7 @@ class ClassicQueue(Queue):
     type_name = "classic"
     columns = COLUMNS
     known_arguments: ClassVar[tuple[Argument, ...]] = (*COMMON_ARGUMENTS, *CLASSIC_ARGUMENTS)
+    consumer_arguments: ClassVar[tuple[Argument, ...]] = (*CONSUMER_ARGUMENTS, FILTER_ARGUMENT)
 
     def prepare(self) -> None:
         self.own_rules = self.read_rules()
@@ -138,6 +144,10 @@ class ClassicQueue(Queue):
         self.rules: QueueRules = ruling.rules_under(self, {})
         self.backlogs = [self.new_backlog() for _ in range((self.rules.max_priority or 0) + 1)]
         self.turns: TurnsOfClasses | None = None
+        self.picking: Picking | None = None
+        if self.rules.group_by is not None:
+            self.picking = picking.by_groups(self.rules.group_by)
+            self.remembers = True
         self.entries = self.backlogs[0].entries
         self.closed = self.draining = self.is_cut = False
         self.demand: Demand | None = None
@@ -304,6 +314,7 @@ class ClassicQueue(Queue):
                 return False
             else:
                 is_done = governed.drain_otherwise(self)
+                picking.end_if_over(self)
             if not is_done:
                 self.is_cut = True
                 self.vhost.broker.drain_later(self)
@@ -451,12 +462,14 @@ class ClassicQueue(Queue):
 
     def _left(self, sequence: int) -> None:
         self.returned.forget(sequence)
+        if self.picking is not None:
+            self.picking.left(self, sequence)
         observer = self.vhost.broker.observer
         if observer is not None:
             observer.left(self, sequence)
         if self.withheld is not None:
             self.withheld.gone(sequence)
-        elif observer is None and not (self._return_counts or self._failures):
+        elif observer is None and not (self._return_counts or self._failures or self.rules.group_by):
             self.remembers = False
 
     def purge(self, answer: Answer[int]) -> None:
@@ -499,7 +512,16 @@ class ClassicQueue(Queue):
         PreconditionFailed (406) for invalid arguments.
         """
         check_consumer_arguments(self, consumer.arguments)
+        use_filter(self.description, consumer)
+        if consumer.selector is not None and self.rules.group_by is not None:
+            raise PreconditionFailed(
+                f"{self.description} keeps groups of messages together (x-group-by), so x-filter can't choose from it"
+            )
         serves = self.ring.add(consumer, self.description, single_active=self.rules.single_active_consumer)
+        if self.picking is not None:
+            self.picking.added(consumer)
+        elif consumer.selector is not None:
+            self.picking = picking.by_selectors(self.consumers)
         self.govern()
         if serves:
             self.activate(consumer)
@@ -519,6 +541,9 @@ class ClassicQueue(Queue):
         consumer.active = False
         self.disuse.used_at_ms = self.read_at_ms = self.vhost.broker.now_ms
         following = self.ring.remove(consumer, at_once=self.draining)
+        if self.picking is not None:
+            self.picking.removed(consumer)
+            picking.end_if_over(self)
         if following is not None:
             self.activate(following)
         self.govern()

@@ -87,7 +87,7 @@ def note_ready(queue: ClassicQueue) -> None:
     With priorities that is what comes before the first ready message of any priority; there may be more.  Nothing is
     known where that message is not stored.
     """
-    heads = [backlog.entries[0] for backlog in queue.backlogs if backlog.entries]
+    heads = [head for backlog in queue.backlogs if (head := backlog.first()) is not None]
     first = min(heads, key=sequence_of) if heads else None
     entry = position_of(first) if isinstance(first, int) else first
     if isinstance(entry, Message) and not (queue.stores_transient or entry.properties.persistent):

@@ -21,8 +21,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from warren.core.chores import emptied
-from warren.core.queues.backlog import Entry
-from warren.core.queues.classic.placing import MOVED_PER_SLICE, Placing, Run
+from warren.core.queues.backlog import Entry, sequence_of
+from warren.core.queues.classic.picking import put_back
+from warren.core.queues.classic.placing import MOVED_PER_SLICE, PUT_BACK_PER_SLICE, Placing, Run
 from warren.core.queues.deaths import DELIVERY_LIMIT
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Returns:
         returning = self.waiting[:]
         self.waiting.clear()
         backlogs = queue.backlogs
+        if queue.picking is not None:
+            self._put_back(queue, returning)
+            return
         if len(backlogs) == 1:
             if not backlogs[0].merge(returning, MOVED_PER_SLICE):
                 self._begin_to_place(queue, [(backlogs[0], returning)])
@@ -130,6 +134,18 @@ class Returns:
         ]
         if far:
             self._begin_to_place(queue, far)
+
+    def _put_back(self, queue: ClassicQueue, returning: list[Message]) -> None:
+        """As `merge`, among what consumers have passed over."""
+        returning.sort(key=sequence_of)
+        by_level: dict[int, list[Message]] = {}
+        for message in returning:
+            by_level.setdefault(queue.level_of(message), []).append(message)
+        if len(returning) > PUT_BACK_PER_SLICE:
+            self._begin_to_place(queue, [(queue.backlogs[level], run) for level, run in by_level.items()])
+            return
+        for level, run in by_level.items():
+            put_back(queue, queue.backlogs[level], run)
 
     def _begin_to_place(self, queue: ClassicQueue, runs: Sequence[Run]) -> None:
         self.aside += sum(len(run) for _, run in runs)

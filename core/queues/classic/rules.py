@@ -57,6 +57,11 @@ LEADER_LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders")
 """Of no meaning here; checked so that a misspelt one is noticed."""
 
 
+ROUTING_KEY: Final = "routing-key"
+HEADER: Final = "header:"
+"""By what messages may be grouped: this word, or this with the name of a header behind it."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueRules:
     """What is asked of a queue; None: nothing.  Durations in milliseconds, lengths in messages or bytes.
@@ -64,6 +69,7 @@ class QueueRules:
     delivery_limit: failed deliveries after which a message is dead-lettered, negative for any number.
     deduplicates_present: duplicates of what is in the queue are dropped; deduplication_*: those of what came lately.
     drop_lowest_first: a full priority queue drops from its lowest priority instead of its head.
+    group_by: messages of a group go to one consumer at a time (grouping.py).
     """
 
     message_ttl_ms: int | None = None
@@ -83,6 +89,7 @@ class QueueRules:
     deduplication_header: str = "x-deduplication-header"
     deduplicates_present: bool = False
     dead_letter_strategy: str = AT_MOST_ONCE
+    group_by: str | None = None
 
     @property
     def bounded(self) -> bool:
@@ -154,6 +161,17 @@ def _version(reader: ArgumentReader, name: str) -> int | None:
 def _no_retry(reader: ArgumentReader, name: str) -> None:
     if reader.text(name) not in (None, "disabled"):
         reader.refuse(name, "delayed retries are not supported; dead-letter to a queue with a TTL")
+
+
+def _group_by(reader: ArgumentReader, name: str) -> str | None:
+    value = reader.text(name)
+    if value is None:
+        return None
+    if value != ROUTING_KEY and (not value.startswith(HEADER) or value == HEADER):
+        reader.refuse(name, f"'{value}' is neither {ROUTING_KEY} nor {HEADER}NAME, as in {HEADER}customer")
+    if reader.number("x-max-priority", None, None):
+        reader.refuse(name, "a queue with x-max-priority can't keep the order of a group; leave out one of the two")
+    return value
 
 
 def _dead_letter_exchange(reader: ArgumentReader, name: str) -> str | None:
@@ -234,6 +252,7 @@ COMMON_ARGUMENTS: Final = (
     RuleArgument("x-cache-size", number(1), "deduplication_size"),
     RuleArgument("x-cache-ttl", duration_ms(1), "deduplication_ttl_ms"),
     RuleArgument("x-deduplication-header", text(), "deduplication_header"),
+    RuleArgument("x-group-by", _group_by, "group_by"),
 )
 """What classic and quorum queues know alike, beside x-queue-type."""
 

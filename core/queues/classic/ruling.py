@@ -62,7 +62,7 @@ def withhold(queue: ClassicQueue) -> None:
 
 def mark_last(queue: ClassicQueue) -> None:
     """Tell what withholds answers which message is the last, though nobody waits for its (core.queues.withheld)."""
-    last = max((sequence_of(backlog.last()) for backlog in queue.backlogs if backlog.entries), default=None)
+    last = max((sequence_of(backlog.last()) for backlog in queue.backlogs if backlog.count), default=None)
     if queue.withheld is not None and last is not None:
         queue.withheld.mark_last(last)
 
@@ -84,6 +84,7 @@ def is_ruled(queue: ClassicQueue) -> bool:
         or len(queue.backlogs) > 1
         or queue.ring.prioritised
         or queue.ring.chooser is not None
+        or queue.picking is not None
         or queue.present is not None
         or queue.withheld is not None
         or queue.returned.placing is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.messages.field_names import field_type_name
 from warren.core.messages.field_table import Timestamp
 from warren.core.policy_setting import age_ms
-from warren.core.queues.argument import CONSUMER_ARGUMENTS, Argument, ArgumentReader, choice, number
+from warren.core.queues.argument import CONSUMER_ARGUMENTS, FILTER_ARGUMENT, Argument, ArgumentReader, choice, number
 from warren.core.queues.classic.rules import LEADER_LOCATORS
 from warren.core.streams.bloom import SIZES
 
@@ -147,6 +147,7 @@ READER_ARGUMENTS: Final = (
     Argument(OFFSET, _offset),
     Argument(FILTER, _filter),
     Argument(UNFILTERED, _flag),
+    FILTER_ARGUMENT,
 )
 """What consumers on a stream may say."""
 

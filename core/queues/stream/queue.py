@@ -26,6 +26,7 @@ from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import read_arguments
 from warren.core.queues.base import Admission, Columns, Queue, Stored
+from warren.core.queues.filtering import use_filter
 from warren.core.queues.registry import register
 from warren.core.queues.stream.arguments import (
     READER_ARGUMENTS,
@@ -291,6 +292,7 @@ class StreamQueue(Queue):
     def add_consumer(self, consumer: Consumer) -> None:
         if not consumer.grants_credit:
             check_credit(self.description, consumer)
+        use_filter(self.description, consumer)
         if isinstance(consumer, ChunkConsumer):
             asked = consumer.wanted
         else:

@@ -360,9 +360,6 @@ def test_links_of_other_queues_are_told_nothing(client: Amqp10Client) -> None:
     [
         "rabbitmq:stream-offset-spec",
         "rabbitmq:stream-filter",
-        "amqp:properties-filter",
-        "amqp:application-properties-filter",
-        "amqp:sql-filter",
         "apache.org:selector-filter:string",
         "apache.org:no-local-filter:list",
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from tests.adapters.amqp10.conftest import Connect
 from tests.adapters.amqp10.test_streams import bodies
+from tests.support.late_queue import LateQueue
 from tests.support.simulated_amqp10 import Amqp10Client, only
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp10.codec.composites import encode_composite
@@ -83,14 +84,12 @@ def test_the_name_of_a_filter_is_the_receivers_choice(client: Amqp10Client) -> N
     assert bodies(client.credit(100)) == [b"5", b"6"]
 
 
-def test_links_to_streams_offer_filters(client: Amqp10Client) -> None:
+def test_links_offer_filters(client: Amqp10Client) -> None:
     declare_queue(client.connection.logged_in, "q", durable=True)
-    none: list[str] = []
-    cases = (1, "s", ["AMQP_FILTEX_PROP_V1_0", "AMQP_FILTEX_SQL_V1_0"]), (2, "q", none)
-    for handle, queue, offered in cases:
+    for handle, queue in ((1, "s"), (2, "q")):
         source = source_with({}, queue)
         answer = only(Attach, client.attach_receiver(None, handle, source=source, snd_settle_mode=SETTLED))
-        assert answer.offered_capabilities == offered
+        assert answer.offered_capabilities == ["AMQP_FILTEX_PROP_V1_0", "AMQP_FILTEX_SQL_V1_0"]
 
 
 @pytest.mark.parametrize(
@@ -204,10 +203,14 @@ def test_what_cannot_be_understood_is_refused(
     assert not simulated.vhost.queue("s").consumers
 
 
-def test_a_queue_of_another_type_grants_no_such_filter(client: Amqp10Client) -> None:
-    declare_queue(client.connection.logged_in, "q", durable=True)
-    source = source_with({"sql-filter": Described(SQL, "n >")}, "q")
-    assert not only(Attach, client.attach_receiver(None, source=source)).source.filter
+def test_a_queue_of_a_type_without_selectors_grants_no_such_filter(
+    client: Amqp10Client, simulated: SimulatedBroker
+) -> None:
+    queue = LateQueue(simulated.vhost, "late")
+    simulated.vhost.queues["late"] = queue
+    source = source_with({"sql-filter": Described(SQL, "n >")}, "late")
+    answer = only(Attach, client.attach_receiver(None, source=source))
+    assert (answer.source.filter, answer.offered_capabilities) == (None, [])
 
 
 def test_what_is_left_out_is_passed_in_turns(client: Amqp10Client, simulated: SimulatedBroker) -> None:

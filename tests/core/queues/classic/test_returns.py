@@ -58,7 +58,7 @@ class Recording(Backlog):
 
 def having(backlogs: list[Recording], level_of: Callable[[Message], int]) -> ClassicQueue:
     """What `merge` looks at of a queue."""
-    return cast("ClassicQueue", SimpleNamespace(backlogs=backlogs, level_of=level_of))
+    return cast("ClassicQueue", SimpleNamespace(backlogs=backlogs, level_of=level_of, picking=None))
 
 
 def three_messages() -> list[Message]:
