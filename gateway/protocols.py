@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
+from warren.adapters.first_bytes import title_of
 from warren.adapters.interface import ENTRY_POINT_GROUP, Adapter
 from warren.adapters.registry import OWN, STREAM_FORM
 from warren.core.errors import StorageError
@@ -98,3 +99,14 @@ def _stream_form() -> Form:
 
 
 use_form(_stream_form)
+
+
+def what_on(listener_name: str, address: str) -> str:
+    """What a listener is for, and how to get there, for the log."""
+    if listener_name in ("ws", "wss"):
+        return f"WebSocket on {address}, with the page at http{'s' if listener_name == 'wss' else ''}://{address}/"
+    if listener_name in ("auto", "autos"):
+        return f"every protocol{' over TLS' if listener_name == 'autos' else ''} on {address}"
+    over_tls = listener_name not in PROTOCOLS
+    protocol = listener_name.removesuffix(TLS_SUFFIX) if over_tls else listener_name
+    return f"{title_of(protocol, PROTOCOLS.adapter(protocol))}{' over TLS' if over_tls else ''} on {address}"

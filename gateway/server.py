@@ -41,6 +41,7 @@ from warren.gateway.process.service_manager import ServiceManager
 from warren.gateway.process.settings import ProcessSettings
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, terminal_is_gone
 from warren.gateway.process.stores import DEFINITIONS_NAME, MESSAGES_NAME
+from warren.gateway.protocols import what_on
 from warren.gateway.version import described
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Server:
             self._directory.record(run.accepting.listening)
         for name, found in run.accepting.listening.items():
             for address in found:
-                _log.info("listening for %s", _what_on(name, format_address(*address)))
+                _log.info("listening for %s", what_on(name, format_address(*address)))
         self._warn_where_nobody_may_come(run)
 
     def _warn_where_nobody_may_come(self, run: BrokerRun) -> None:
@@ -375,15 +376,6 @@ def _where_and_how(process: ProcessSettings) -> str:
 
         directory = quote(directory)
     return f"{where}, control with `warren ctl --data-dir {directory}`"
-
-
-def _what_on(listener_name: str, address: str) -> str:
-    """What a listener is for, and how to get there, for the log."""
-    if listener_name in ("ws", "wss"):
-        return f"WebSocket on {address}, with the page at http{'s' if listener_name == 'wss' else ''}://{address}/"
-    if listener_name in ("auto", "autos"):
-        return f"every protocol{' over TLS' if listener_name == 'autos' else ''} on {address}"
-    return f"{listener_name.upper()} on {address}"
 
 
 def _wipe(directory: Path) -> None:

@@ -181,7 +181,7 @@ async def test_the_names_in_the_log_and_of_the_addresses(
         for name, ((host, port),) in broker.listening.items():
             assert broker.url(name) == f"{name}://{host}:{port}"
             assert f" on {host}:{port}" in caplog.text
-        assert "listening for AMQPS on " in caplog.text
+        assert "listening for AMQP over TLS on " in caplog.text
         assert "listening for every protocol on " in caplog.text
         assert f"with the page at https://127.0.0.1:{broker.address('wss')[1]}/" in caplog.text
 
