@@ -26,7 +26,9 @@ def made(bare: Bare, known_topic_bytes_max: int = 256) -> tuple[Inflow, Any]:
     spare = SpareRoutes()
     spare.left = 0
     broker = SimpleNamespace(store=bare.store, alarms=SimpleNamespace(blocked=None), spare_routes=spare)
-    vhost: Any = SimpleNamespace(version=0, observed=False, broker=broker, exchange_counts=lambda name: ExchangeCounts())
+    vhost: Any = SimpleNamespace(
+        version=0, observed=False, broker=broker, exchange_counts=lambda name: ExchangeCounts()
+    )
     counts = SimpleNamespace(own=SessionCounts(vhost))
     client = cast("Any", SimpleNamespace(vhost=vhost, counts=counts))
     return Inflow(client, bare.session, bare.answers, known_topic_bytes_max), vhost
