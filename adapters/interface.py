@@ -200,6 +200,7 @@ class Adapter:
     """A protocol; see the head of this file.
 
     first_bytes: judges what has come so far, at least one byte.  listings: of its connections, beside those of all.
+    listing_names: what these are called, so that they are loaded when somebody asks.
     title: what the protocol is called in lines of the log, instead of its name in capitals.  elsewhere: what
     somebody is told who speaks it to another protocol's listener, instead of that it has one of its own.  needs_tls:
     what who speaks it on a listener for TLS is sent, in its own terms; empty: an alert of TLS.
@@ -211,6 +212,7 @@ class Adapter:
     over_websocket: Callable[[Options], Endpoint] | None = None
     component: ComponentFactory | None = None
     listings: Callable[[], Sequence[Kind]] | None = None
+    listing_names: tuple[str, ...] = ()
     title: str = ""
     elsewhere: str = ""
     needs_tls: bytes = b""

@@ -70,4 +70,11 @@ def listings() -> Sequence[Kind]:
     return (AMQP10_CONNECTIONS, AMQP10_SESSIONS, AMQP10_LINKS)
 
 
-ADAPTER: Final = Adapter(configure, settings=(Amqp10Settings,), first_bytes=begins, listings=listings, title="AMQP 1.0")
+ADAPTER: Final = Adapter(
+    configure,
+    settings=(Amqp10Settings,),
+    first_bytes=begins,
+    listings=listings,
+    listing_names=("amqp10_connections", "amqp10_sessions", "amqp10_links"),
+    title="AMQP 1.0",
+)

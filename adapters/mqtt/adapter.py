@@ -85,4 +85,5 @@ ADAPTER: Final = Adapter(
     over_websocket=over_websocket,
     component=component,
     listings=listings,
+    listing_names=("mqtt_connections", "mqtt_sessions"),
 )

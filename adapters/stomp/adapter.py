@@ -79,5 +79,10 @@ def listings() -> Sequence[Kind]:
 
 
 ADAPTER: Final = Adapter(
-    configure, settings=(StompSettings,), first_bytes=begins, over_websocket=over_websocket, listings=listings
+    configure,
+    settings=(StompSettings,),
+    first_bytes=begins,
+    over_websocket=over_websocket,
+    listings=listings,
+    listing_names=("stomp_connections",),
 )

@@ -67,6 +67,7 @@ ADAPTER: Final = Adapter(
     settings=(StreamProtocolSettings,),
     first_bytes=begins,
     listings=listings,
+    listing_names=("stream_connections", "stream_consumers", "stream_publishers"),
     title="the stream protocol",
     elsewhere="the stream protocol, which has a listener of its own",
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.stream.listing import StreamChannelRow
-from warren.adapters.stream.single_active import wants_to_be_single
+from warren.adapters.stream.properties import wants_to_be_single
 from warren.core.administration.listing.column import Column, Row
 from warren.core.administration.listing.kind import Kind
 from warren.core.clients.transport import peer_of

@@ -21,8 +21,6 @@ from warren.core.queues.stream.arguments import Wanted
 from warren.core.streams.groups import NO_PARTITION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from warren.adapters.stream.codec.commands import Command
     from warren.adapters.stream.session import StreamSession
     from warren.adapters.stream.subscription import StreamSubscription
@@ -32,11 +30,6 @@ _log = logging.getLogger("warren.stream")
 
 ANSWER_TIMEOUT_MS: Final = 60_000
 """RabbitMQ's: nobody else of the group is sent anything while a client doesn't answer."""
-
-
-def wants_to_be_single(properties: Mapping[str, str]) -> bool:
-    """Whether a subscription is one of a group."""
-    return properties.get("single-active-consumer", "").lower() == "true"
 
 
 def check(session: StreamSession, subscription: StreamSubscription) -> None:

@@ -12,7 +12,8 @@ from warren.adapters.stream.codec.commands import Credit, CreditAnswer, Subscrib
 from warren.adapters.stream.codec.errors import Refused
 from warren.adapters.stream.codec.keys import Code
 from warren.adapters.stream.places import place_of
-from warren.adapters.stream.single_active import check, join, wants_to_be_single
+from warren.adapters.stream.properties import wants_to_be_single
+from warren.adapters.stream.single_active import check, join
 from warren.adapters.stream.streams import stream_of
 from warren.adapters.stream.subscription import StreamSubscription
 from warren.core.declaring.queues import end_consumer, end_consumers

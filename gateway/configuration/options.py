@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -67,8 +67,14 @@ def accept_by_protocol(
 
 
 def listings_of_protocols() -> list[Kind]:
-    """What the installed protocols list beside the connections of all."""
-    return [kind for adapter in PROTOCOLS.own().values() if adapter.listings for kind in adapter.listings()]
+    """What Warren's own protocols list beside the connections of all."""
+    return [kind for _, load in later_listings() for kind in load()]
+
+
+def later_listings() -> list[tuple[Sequence[str], Callable[[], Sequence[Kind]]]]:
+    """The same as names and what loads the kinds, for `Listings.register_later`."""
+    adapters = PROTOCOLS.own().values()
+    return [(adapter.listing_names, adapter.listings) for adapter in adapters if adapter.listings is not None]
 
 
 def components_of(config: Config, names: Iterable[str]) -> dict[str, ComponentFactory]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -92,6 +91,8 @@ def read_file(path: Path, environment: Mapping[str, str]) -> tuple[list[Given], 
 
         settings, remarks = read_rabbitmq_conf(text, path, environment)
         return settings, [*remarks, *_remarks_on_advanced(path, environment)]
+    import tomllib  # a start without a file doesn't wait for it
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

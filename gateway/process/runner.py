@@ -24,7 +24,7 @@ from warren.core.settings import BrokerSettings
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config, ConfigError
-from warren.gateway.configuration.options import components_of, listings_of_protocols, options_of
+from warren.gateway.configuration.options import components_of, later_listings, options_of
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin, own_listeners
 from warren.gateway.network.accepting import Accepting
 from warren.gateway.network.addresses import Listener
@@ -186,8 +186,8 @@ class BrokerRun:
                 track_auth_attempt_source=settings.track_auth_attempt_source,
                 components=components_of(self.config, [listener.protocol for listener in self._listeners]),
             )
-            for kind in listings_of_protocols():
-                self.broker.listings.register(kind)
+            for names, load in later_listings():
+                self.broker.listings.register_later(names, load)
             first = self.config.section(FirstStartSettings)
             recover(
                 self.broker,

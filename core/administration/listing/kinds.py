@@ -56,21 +56,36 @@ class UnknownColumn(PreconditionFailed):
 class Listings:
     """The kinds of one broker by name, with columns that were added to them."""
 
-    __slots__ = ("_added", "_kinds")
+    __slots__ = ("_added", "_later", "_loaded", "_names")
 
     def __init__(self) -> None:
-        self._kinds: dict[str, Kind] = {kind.name: kind for kind in BUILT_IN}
+        self._loaded: dict[str, Kind] = {kind.name: kind for kind in BUILT_IN}
+        self._later: list[Callable[[], Iterable[Kind]]] = []
+        self._names = set(self._loaded)
         self._added: dict[str, dict[str, Compute]] = {}
 
     def register(self, kind: Kind) -> None:
         """Offer another listing; ValueError when there is one of this name."""
-        if kind.name in self._kinds:
-            raise ValueError(f"there is a listing {kind.name!r} already")
-        self._kinds[kind.name] = kind
+        self._take_names([kind.name])
+        self._loaded[kind.name] = kind
+
+    def register_later(self, names: Iterable[str], load: Callable[[], Iterable[Kind]]) -> None:
+        """Offer the listings of these names, which are loaded when somebody asks for a listing: no start waits for
+        them.  ValueError when there is one of such a name."""
+        self._take_names(names)
+        self._later.append(load)
+
+    def _take_names(self, names: Iterable[str]) -> None:
+        names = tuple(names)
+        for name in names:
+            if name in self._names:
+                raise ValueError(f"there is a listing {name!r} already")
+        self._names.update(names)
 
     def unregister(self, name: str) -> None:
         """Take a listing back that a plugin has registered; what was added to it goes with it."""
         self._kinds.pop(name, None)
+        self._names.discard(name)
         self._added.pop(name, None)
 
     def add_column(self, what: str, name: str, compute: Callable[[Any], object]) -> None:
@@ -112,6 +127,13 @@ class Listings:
     def added_columns(self, what: str) -> Mapping[str, Compute]:
         """Those that were added to a listing."""
         return self._added.get(what, {})
+
+    @property
+    def _kinds(self) -> dict[str, Kind]:
+        """Of all, loaded by now."""
+        while self._later:
+            self._loaded.update((kind.name, kind) for kind in self._later.pop(0)())
+        return self._loaded
 
     def compute(self, what: str, column: str) -> Compute:
         """The function that computes a known column of a row; `message_stats.publish` is one entry of a column."""

@@ -11,6 +11,7 @@ from warren.gateway.configuration.options import (
     accept_by_protocol,
     adapters_for,
     components_of,
+    later_listings,
     listings_of_protocols,
     options_of,
 )
@@ -55,6 +56,11 @@ def test_what_protocols_list() -> None:
         "stream_consumers",
         "stream_publishers",
     ]
+
+
+def test_they_are_known_by_name_before_they_are_loaded() -> None:
+    for names, load in later_listings():
+        assert list(names) == [kind.name for kind in load()]
 
 
 @pytest.mark.parametrize("names", [[], ["amqp"], ["auto"]])

@@ -91,3 +91,25 @@ def test_a_protocol_says_more_of_its_connections() -> None:
 
     assert "wavelength" in core_broker().listings.column_names("connections")
     assert OtherRow.columns["wavelength"].name == "wavelength"
+
+
+def test_kinds_that_are_loaded_when_somebody_asks() -> None:
+    listings = core_broker().listings
+    asked: list[str] = []
+
+    def load() -> list[Kind]:
+        asked.append("rabbits")
+        return [RABBITS]
+
+    listings.register_later(["rabbits"], load)
+    assert asked == []
+    assert listings.kind("rabbits") is RABBITS
+    assert "rabbits" in listings.names()
+    assert asked == ["rabbits"]
+
+
+def test_a_plugin_finds_a_name_taken_that_isnt_loaded_yet() -> None:
+    listings = core_broker().listings
+    listings.register_later(["rabbits"], lambda: [RABBITS])
+    with pytest.raises(ValueError, match="already"):
+        listings.register(RABBITS)
