@@ -33,6 +33,7 @@ EXAMPLES: Final = {
     "cluster_name": '"warren@host"',
     "plugins": '["shovel"]',
     "shovel_static": "{}",
+    "otel_headers": '"x-api-key=secret"',
     "ready_file": '"/run/warren/ready.json"',
     "load_definitions": '"definitions.json"',
     "default_queue_type": '"quorum"',

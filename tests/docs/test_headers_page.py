@@ -18,7 +18,7 @@ NO_HEADERS: Final = {
     *(argument.name for argument in RULE_ARGUMENTS if argument.name != "x-deduplication-header"),
     *("x-cancel-on-ha-failover", "x-correlation", "x-delayed-type", "x-initial-cluster-size", "x-match"),
     *("x-max-age", "x-name-prefix", "x-priority", "x-queue-name", "x-queue-type", "x-recent-history-length"),
-    *("x-stream-filter", "x-stream-filter-size-bytes", "x-stream-match-unfiltered"),
+    *("x-filter", "x-stream-filter", "x-stream-filter-size-bytes", "x-stream-match-unfiltered"),
     *("x-stream-max-segment-size-bytes", "x-stream-offset", "x-stream-partition-order", "x-super-stream"),
     *("x-consistent-hash", "x-delayed-message", "x-local-random", "x-modulus-hash", "x-random", "x-recent-history"),
     *("x-federation-upstream", "x-jms-topic", "x-forwarded-for"),

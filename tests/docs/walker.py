@@ -105,12 +105,28 @@ class Shell:
     def wait_for_prompt(self) -> tuple[list[str], int]:
         """What the command printed, and how it ended."""
         give_up_at = time.monotonic() + TIME_LIMIT_S
-        while (screen := self._terminal.screen[self._begin :]).count(READY) < 2 or not screen.endswith(PROMPT):
+        while not self._has_prompt():
             self._read("the command doesn't end", give_up_at)
+        screen = self._terminal.screen[self._begin :]
         self.busy = self.by_hand = False
         printed, code, _ = screen.split(READY, 2)
         self._begin += len(screen)
         return self._translate(printed).splitlines(), int(code)
+
+    def interrupt(self) -> None:
+        """Ctrl-C until the prompt is back: a shell that is about to start a command may take the first for itself."""
+        give_up_at = time.monotonic() + TIME_LIMIT_S
+        while not self._has_prompt():
+            assert time.monotonic() < give_up_at, self._failed("the command doesn't end")
+            self.type("\x03")
+            again_at = time.monotonic() + 2.0
+            while not self._has_prompt() and (left := again_at - time.monotonic()) > 0:
+                self._terminal.read(left)
+        self.wait_for_prompt()
+
+    def _has_prompt(self) -> bool:
+        screen = self._terminal.screen[self._begin :]
+        return screen.count(READY) >= 2 and screen.endswith(PROMPT)
 
     def wait_for_lines(self, expected: Sequence[str], *, blank: bool) -> list[str]:
         """Until these lines are what has appeared, which are returned; what follows them is taken next time.
@@ -296,8 +312,7 @@ class Walk:
         try:
             for shell in reversed(self._shells.values()):
                 if shell.busy and not shell.by_hand:
-                    shell.type("\x03")
-                    shell.wait_for_prompt()
+                    shell.interrupt()
         finally:
             self._terminals.close()
 

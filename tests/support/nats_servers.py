@@ -12,6 +12,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,8 +42,9 @@ no_auth_user: warren
 
 
 def nats_server_path() -> str | None:
-    """Where the server is, if it is installed."""
-    return shutil.which("nats-server")
+    """Where the server is, if it is installed: beside this Python, or wherever programs are."""
+    beside = Path(sys.executable).parent
+    return shutil.which("nats-server", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
 def nats_server_version(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import termios
 import time
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,8 @@ def terminal(command: Sequence[str]) -> Iterator[Terminal]:
     """Run a program in a terminal; it is ended at the end, if it hasn't ended by itself."""
     child, descriptor = pty.fork()
     if child == 0:
+        # Whoever runs the tests in the background of a script has them ignore it, and programs inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(command[0], list(command))
     try:
         yield Terminal(descriptor)

@@ -54,6 +54,10 @@ def test_the_syntax_travels_as_json() -> None:
             Syntax.from_description(broken)
 
 
+LIGHT = {"warren.core", "warren.core.frozen"}
+"""What a declaration is made with; it imports nothing of Warren."""
+
+
 def test_a_declaration_takes_no_broker() -> None:
     """The client imports the same modules, and has to be quick."""
     program = (
@@ -62,7 +66,7 @@ def test_a_declaration_takes_no_broker() -> None:
     )
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == []
+    assert set(found.stdout.split()) <= LIGHT
 
 
 def test_modules_of_words_import_no_broker() -> None:
@@ -76,4 +80,4 @@ def test_modules_of_words_import_no_broker() -> None:
     found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     count, *imported = found.stdout.split()
     assert int(count) >= 60
-    assert imported == []
+    assert set(imported) <= LIGHT

@@ -58,7 +58,6 @@ async def test_it_is_browsed_and_not_taken_from() -> None:
         moved = (await api.ask("POST", "/queues/%2F/log/move", {"destination_queue": "work"})).json()
         assert moved["message_count"] == 0
         assert "basic.get not supported" in moved["stopped"]
-        assert "can't be looked at" in refusal(await api.ask("GET", "/tail/%2F?queue=log"), 400, "bad_request")
         assert (await api.get("/queues/%2F/log"))["messages"] == 1
         assert (await api.ask("DELETE", "/queues/%2F/log")).status_code == 204
 
