@@ -11,10 +11,11 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from warren.gateway.nats.addresses import ServerAddress, learned_servers
 from warren.gateway.nats.calls import Call, Reply, reply_of
@@ -37,15 +38,19 @@ READ_BYTES: Final = 1 << 18
 
 
 class Asked(Generic[T]):
-    """A call that was sent, and whose answer nobody has waited for yet."""
+    """A call that was sent, and whose answer nobody has waited for yet.
 
-    __slots__ = ("call", "inbox", "replies", "session")
+    arrived: messages for it that came while somebody waited for another call's answer.
+    """
+
+    __slots__ = ("arrived", "call", "inbox", "replies", "session")
 
     def __init__(self, call: Call[T], session: Session, inbox: str) -> None:
         self.call = call
         self.session = session
         self.inbox = inbox
         self.replies: list[Reply] = []
+        self.arrived: deque[Message] = deque()
 
 
 class BlockingClient:
@@ -60,6 +65,7 @@ class BlockingClient:
         self._servers = list(options.servers)
         self._session: Session | None = None
         self._socket: socket.socket | None = None
+        self._waiting: dict[str, Asked[Any]] = {}
         self._is_closed = False
 
     def __enter__(self) -> BlockingClient:
@@ -120,20 +126,31 @@ class BlockingClient:
         session = self._connected(deadline)
         inbox = session.request(call.subject, call.payload, call.headers)
         self._send(session, deadline)
-        return Asked(call, session, inbox)
+        asked = self._waiting[inbox] = Asked(call, session, inbox)
+        return asked
 
     def _finish(self, asked: Asked[T], deadline: float) -> T:
         """Read until the last answer is there."""
-        while True:
-            if asked.session is not self._session:
-                raise NatsDisconnected(f"the connection to {asked.session.server} was lost before the answer came")
-            for message in self._receive(asked.session, deadline):
-                # Late answers of calls that were given up have inboxes of their own, and nobody waits for them.
-                if message.subject == asked.inbox:
-                    reply = reply_of(message, asked.call.subject)
+        try:
+            while True:
+                while asked.arrived:
+                    reply = reply_of(asked.arrived.popleft(), asked.call.subject)
                     asked.replies.append(reply)
                     if asked.call.is_last(reply):
                         return asked.call.answer(asked.replies)
+                if asked.session is not self._session:
+                    raise NatsDisconnected(f"the connection to {asked.session.server} was lost before the answer came")
+                self._sort(self._receive(asked.session, deadline))
+        finally:
+            self._waiting.pop(asked.inbox, None)
+
+    def _sort(self, messages: Iterable[Message]) -> None:
+        """To the calls that wait for them."""
+        for message in messages:
+            # Late answers of calls that were given up have inboxes of their own, and nobody waits for them.
+            waiting = self._waiting.get(message.subject)
+            if waiting is not None:
+                waiting.arrived.append(message)
 
     def _connected(self, deadline: float) -> Session:
         """The session there is, or a new one to the first server that takes us."""
@@ -240,7 +257,7 @@ class BlockingClient:
         try:
             connection.settimeout(0)
             while data := connection.recv(READ_BYTES):
-                session.receive(data)
+                self._sort(session.receive(data))
             self._drop()
         except (BlockingIOError, ssl.SSLWantReadError):
             if session.is_leaving:
@@ -252,6 +269,7 @@ class BlockingClient:
         """There is no connection any more; the server that had it is the last to be tried again."""
         session, self._session = self._session, None
         connection, self._socket = self._socket, None
+        self._waiting.clear()
         if connection is not None:
             connection.close()
         if session is not None and session.server in self._servers:
