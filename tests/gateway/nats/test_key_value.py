@@ -86,10 +86,11 @@ async def test_a_key_that_nobody_renews_goes_and_who_watches_hears_it(nats: Nats
     async with opened(nats) as (client, bucket), watch(client, bucket) as watching:
         await words(watching, 1)
         first = await client.call(bucket.write("lease", b"n1", 0, ttl_s=1))
+        # The bucket keeps the last value alone: one that is overwritten at once may never be told.
+        assert await words(watching, 1) == [Entry("lease", b"n1", first, False)]
         second = await client.call(bucket.write("lease", b"n1", first, ttl_s=1))
-        told = await words(watching, 3)
-        assert told[:2] == [Entry("lease", b"n1", first, False), Entry("lease", b"n1", second, False)]
-        marker = told[2]
+        told, marker = await words(watching, 2)
+        assert told == Entry("lease", b"n1", second, False)
         assert isinstance(marker, Entry)
         assert (marker.key, marker.is_gone) == ("lease", True)
         entry = await client.call(bucket.get("lease"))
