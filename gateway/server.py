@@ -330,7 +330,8 @@ async def serve(config: Config, asked: Sequence[int] = (), read_config: Callable
             import_module("warren.gateway.process.reloading")
             if process.data_directory is not None:
                 import_module("warren.gateway.control.commands")
-                server.control.broker.listings.names()
+            # The API and metrics list, too, where there is no control socket.
+            server.control.broker.listings.names()
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
