@@ -158,16 +158,25 @@ class Page:
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
     def complaints(self) -> list[str]:
-        """Errors and warnings on the console, violations of the Content-Security-Policy among them."""
+        """Errors and warnings on the console, violations of the Content-Security-Policy among them.
+
+        That something is not found is none where it was found before: what a page looks at again and again may end
+        while it looks, and the browser writes a line for the answer that says so.
+        """
         self.evaluate("0")
         found = []
+        there = set()
         for session, name, parameters in self.browser.events:
             if session != self.session:
                 continue
             if name == "Runtime.exceptionThrown":
                 found.append(str(parameters["exceptionDetails"]))
+            elif name == "Network.responseReceived" and parameters["response"]["status"] < 300:
+                there.add(_without_query(parameters["response"]["url"]))
             elif name == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
-                found.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+                text, url = parameters["entry"]["text"], parameters["entry"].get("url", "")
+                if " 404 " not in text or _without_query(url) not in there:
+                    found.append(f"{text} {url}")
             elif name == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
                 found.append(str([each.get("value", each.get("description")) for each in parameters["args"]]))
         return [each for each in found if not any(part in each for part in self._expected)]
@@ -175,6 +184,10 @@ class Page:
     def expect(self, *parts: str) -> None:
         """Complaints that contain one of these are none: the browser writes one for each connection that fails."""
         self._expected += parts
+
+
+def _without_query(url: str) -> str:
+    return url.split("?", 1)[0]
 
 
 @contextmanager
@@ -185,7 +198,7 @@ def new_page(browser: Browser) -> Iterator[Page]:
         target = browser.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(browser, session)
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
         page.call("Page.addScriptToEvaluateOnNewDocument", source=VIOLATIONS)
         page.resize(1280, 860)

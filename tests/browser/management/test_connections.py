@@ -58,7 +58,7 @@ def test_the_last_frames_of_a_connection(page: Page, api: Api, managed: WarrenPr
 
 
 def test_frames_of_somebody_else_take_a_tag(tab: Page, api: Api, managed: WarrenProcess, name: str) -> None:
-    tab.expect("401", "404")  # the second from a look at the connection when it has ended
+    tab.expect("401")
     api.put(f"/users/{name}", {"password": "secret", "tags": "monitoring"})
     with connect(managed, name):
         log_in(tab, api.base, "connections", address_of(api, name), user=name, password="secret")
@@ -79,7 +79,6 @@ def test_closing_tells_the_client_why(page: Page, api: Api, managed: WarrenProce
 
 
 def test_a_connection_that_ends_is_said_to_be_gone(page: Page, api: Api, managed: WarrenProcess, name: str) -> None:
-    page.expect("404")
     connection = connect(managed, name)
     enter(page, "connections", address_of(api, name))
     page.wait_for_text("#main", "The client says")
