@@ -63,6 +63,7 @@ from warren.core.routing.known_routes import SpareRoutes
 from warren.core.routing.vhost import VirtualHost
 from warren.core.routing.vhost_metadata import DELETING, check_metadata
 from warren.core.settings import BACKLOG_BYTES_MAX, RETURNS, TIMEOUT_DEFAULT_MS
+from warren.core.stalls import Stalls
 from warren.core.storage import recovery
 from warren.core.storage.commit import Commit, Committed
 from warren.core.storage.definitions.store import DefinitionStore
@@ -186,6 +187,7 @@ class Broker:
         self.rates = Rates(self.deadlines, self.chores)
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
+        self.stalls = Stalls()
         self.troubles = Troubles()
         self.tails: set[Tail | StreamTail] = set()
         self.alarms = Alarms()

@@ -31,6 +31,7 @@ from warren.gateway.network.sockets import Sockets
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.gateway.network.clock import Clock
+    from warren.gateway.network.stall_watch import StallWatch
 
 POLL_INTERVAL_S: Final = 0.002
 """Between two looks at the sockets where the selector can't be waited on."""
@@ -61,6 +62,7 @@ class Hub:
     input_left_bytes: what may be read before `input_watch` is asked.
     begin_commit: begins a commit at the end of a turn, when something waits for the disk, and says True when it is
     finished already; None while one is under way.  is_commit_near: it should be on disk within `NEAR_S`.
+    stall_watch: who sees when one has held the thread for long.
     unread_timeout_ms: how long a peer may read nothing while something waits for it, 0 for ever (unread.py).
     """
 
@@ -75,6 +77,7 @@ class Hub:
         self.sockets = Sockets()
         self.begin_commit: Callable[[], bool] | None = None
         self.is_commit_near = False
+        self.stall_watch: StallWatch | None = None
         self._timer_parking = trio.lowlevel.ParkingLot()
         self._timer_at_ms: int | None = None
         self._more_to_do = False

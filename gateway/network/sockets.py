@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import select
 import selectors
+from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.gateway.network.link import EVENT_READ, EVENT_WRITE, Link
@@ -34,13 +35,19 @@ class Ready(Protocol):
 
 
 class Sockets:
-    """Of one hub.  link_count: how many of them are links."""
+    """Of one hub.
 
-    __slots__ = ("_epoll", "_row", "_selector", "link_count")
+    link_count: how many of them are links.  longest_s: how long the one of the last `poll` took that took longest, in
+    seconds; 0 where none was ready.
+    """
+
+    __slots__ = ("_epoll", "_longest_descriptor", "_row", "_selector", "link_count", "longest_s")
 
     def __init__(self) -> None:
         self._row: list[Ready | None] = []
         self.link_count = 0
+        self.longest_s = 0.0
+        self._longest_descriptor = -1
         self._epoll: select.epoll | None = None
         self._selector: selectors.BaseSelector | None = None
         if selectors.DefaultSelector is getattr(selectors, "EpollSelector", None):
@@ -106,6 +113,8 @@ class Sockets:
         if self._epoll is None:
             return self._poll_selector(timeout_s)
         ready = self._epoll.poll(timeout_s)
+        self.longest_s = 0.0
+        before_s = perf_counter()
         for descriptor, found in ready:
             who = row[descriptor]
             if found == EPOLL_READ:
@@ -119,15 +128,31 @@ class Sockets:
                 link.ready(events)
             elif who is not None:
                 who.ready(events)
+            now_s = perf_counter()
+            if now_s - before_s > self.longest_s:
+                self.longest_s = now_s - before_s
+                self._longest_descriptor = descriptor
+            before_s = now_s
         return bool(ready)
 
     def _poll_selector(self, timeout_s: float) -> bool:
         ready = self._selector.select(timeout_s) if self._selector is not None else []
+        self.longest_s = 0.0
         for key, events in ready:
             who = self._row[key.fd]
+            before_s = perf_counter()
             if who is not None:
                 who.ready(events)
+            took_s = perf_counter() - before_s
+            if took_s > self.longest_s:
+                self.longest_s = took_s
+                self._longest_descriptor = key.fd
         return bool(ready)
+
+    def longest(self) -> Ready | None:
+        """Who took `longest_s`; None where it has ended since."""
+        descriptor = self._longest_descriptor
+        return self._row[descriptor] if 0 <= descriptor < len(self._row) else None
 
     def close(self) -> None:
         """All sockets are closed."""

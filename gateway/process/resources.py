@@ -231,6 +231,8 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
             await trio.to_thread.run_sync(memory.give_back)
         watch.poll()
         damage.look()
+        if hub.stall_watch is not None:
+            hub.stall_watch.look()
         await limits.wait(CHECK_INTERVAL_S)
 
 

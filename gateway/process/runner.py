@@ -32,6 +32,7 @@ from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 from warren.gateway.network.pipeline import Pipelines
 from warren.gateway.network.settings import NetworkSettings
+from warren.gateway.network.stall_watch import StallWatch
 from warren.gateway.process.commit import commit_once, run_commits
 from warren.gateway.process.errors import sole_error
 from warren.gateway.process.limits import ResourceLimits
@@ -210,6 +211,8 @@ class BrokerRun:
                 self.plugins.prepare()
             self.hub = Hub(self.broker, clock, unread_timeout_ms=self.config.section(NetworkSettings).unread_timeout_ms)
             self.accepting = Accepting(self.hub)
+            self.hub.stall_watch = stall_watch = StallWatch(self.hub)
+            stall_watch.start()
             try:
                 self.accepting.bind(self._listeners, pipelines.accept, self._descriptors_max)
                 async with trio.open_nursery() as nursery:
@@ -242,6 +245,7 @@ class BrokerRun:
                 self._close_clients("the broker has stopped")
                 if self.plugins is not None:
                     await self.plugins.stop()
+                stall_watch.stop()
                 self.accepting.close()
                 for link in list(self.hub.links):
                     link.drop()

@@ -15,6 +15,7 @@ from warren.core.given import add_by_type
 from warren.core.message_sizes import BOUNDS_BYTES
 from warren.plugins.metrics.encoding import TOTAL, Family, Series
 from warren.plugins.metrics.groups import GROUPS
+from warren.plugins.metrics.stalls import stall_families
 from warren.plugins.metrics.walking import ROWS_PER_SLICE, rows, sums
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def node_families(node: Node, prefix: str) -> Iterator[Family]:
         name, about = CHURN[key]
         yield one(prefix + name, "counter", about, value)
     yield one(f"{prefix}unreachable_cluster_peers_count", "gauge", "Other nodes that can't be reached.", 0)
+    yield from stall_families(broker.stalls)
     yield from _disk(node, prefix)
 
 

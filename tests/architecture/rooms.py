@@ -15,6 +15,7 @@ ROOMS: Final = (
     "core.compiled",
     "core.frozen",
     "core.limit_hits",
+    "core.stalls",
     "core.configuration",
     "core.patterns",
     "core.component",

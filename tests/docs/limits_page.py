@@ -1302,6 +1302,8 @@ QUIET: Final = (
             "gateway.network.listeners.PORT_ATTEMPTS_MAX",
             "gateway.network.listeners.RETRY_MS",
             "gateway.network.listeners.TELL_AGAIN_MS",
+            "gateway.network.stall_watch.STALL_S",
+            "gateway.network.stall_watch.WORTH_TELLING",
             "gateway.plugins.pauses.FIRST_S",
             "gateway.plugins.pauses.LONGEST_S",
             "gateway.plugins.pauses.RECOVERED_AFTER_S",

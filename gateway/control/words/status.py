@@ -13,6 +13,7 @@ from warren.gateway.version import WARREN_VERSION, form
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.stalls import Stalls
     from warren.gateway.process.limits import ResourceLimits
 
 MEBIBYTE: Final = 2**20
@@ -74,7 +75,17 @@ async def _facts(control: Control) -> dict[str, object]:
         **(_limits(server.limits) if server.running else {}),
         "alarms": server.broker.alarms.raised() if server.running else [],
         "damage": server.broker.damage() if server.running else [],
+        "stalls": _stalls(server.broker.stalls) if server.running else {},
         "totals": await _totals(server.broker) if server.running else {},
+    }
+
+
+def _stalls(stalls: Stalls) -> dict[str, object]:
+    return {
+        "count": stalls.count,
+        "seconds": round(stalls.total_s, 3),
+        "longest_seconds": round(stalls.longest_s, 3),
+        "longest_by": stalls.longest_by,
     }
 
 
@@ -125,10 +136,19 @@ def _status_text(value: Mapping[str, object]) -> str:
         "Listening": ", ".join(addresses) or "nowhere",
         "Memory": f"{memory_bytes / MEBIBYTE:.1f} MiB",
         "Alarms": ", ".join(cast("list[str]", value["alarms"])) or "none",
+        **_stalls_text(cast("Mapping[str, object]", value["stalls"])),
         **{name.replace("_", " ").capitalize(): count for name, count in totals.items()},
     }
     shown = [f"{name}: {text}" for name, text in lines.items()]
     return "\n".join([*shown, *(f"Damage: {each}" for each in cast("list[str]", value["damage"]))])
+
+
+def _stalls_text(stalls: Mapping[str, object]) -> dict[str, str]:
+    """Nothing while there was none."""
+    if not stalls.get("count"):
+        return {}
+    longest = f"the longest took {stalls['longest_seconds']} s, by {stalls['longest_by']}"
+    return {"Stalls": f"{stalls['count']}, {stalls['seconds']} s together; {longest}"}
 
 
 def _duration(seconds: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from warren.gateway.network import sockets as module
 from warren.gateway.network.link import EVENT_READ, EVENT_WRITE
 from warren.gateway.network.sockets import Sockets
 
@@ -114,3 +115,31 @@ def test_waiting_for_one_that_gets_ready(sockets: Sockets) -> None:
     assert list(sockets.links()) == []
     assert sockets.link_count == 0
     sockets.forget(10_000)  # which was never there
+
+
+@pytest.mark.interpreted("replaces the clock of the module")
+def test_who_took_longest_is_known_until_it_has_gone(
+    sockets: Sockets, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(module, "perf_counter", lambda: now_s)
+
+    class Slow(Waiting):
+        def ready(self, events: int) -> None:
+            nonlocal now_s
+            now_s += 0.5
+
+    slow, quick = Slow(), Waiting()
+    here, there = pair
+    for end, who in ((here, slow), (there, quick)):
+        sockets.place(end.fileno(), who)
+        sockets.watch(end.fileno(), 0, EVENT_WRITE)
+    assert sockets.longest() is None
+    assert sockets.poll()
+    assert sockets.longest_s == 0.5
+    assert sockets.longest() is slow
+    sockets.watch(here.fileno(), EVENT_WRITE, 0)
+    sockets.forget(here.fileno())
+    assert sockets.longest() is None
+    assert sockets.poll()
+    assert sockets.longest_s == 0.0
