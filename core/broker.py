@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.administration.stream_tails import StreamTail
     from warren.core.administration.tails import Tail
+    from warren.core.cluster.hook import ClusterHook
     from warren.core.message_observer import MessageObserver
     from warren.core.storage.definitions.store import JSON
 
@@ -161,6 +162,7 @@ class Broker:
         self.continue_client_deaths = continue_client_deaths
         self.counts_returns = delivery_limit_counts == RETURNS
         self.vhosts: dict[str, VirtualHost] = {}
+        self.cluster: ClusterHook | None = None
         self.observer: MessageObserver | None = None
         self.watchers = Watchers()
         self.policies = PolicyTable(definitions)
@@ -506,9 +508,10 @@ class Broker:
             except Exception as error:
                 self._callback_failed(error)
         if self.crowded_queues:
-            self._page_out()
+            self.page_out()
 
-    def _page_out(self) -> None:
+    def page_out(self) -> None:
+        """Let messages leave memory that are on disk, if queues hold more than they may."""
         queues = self.crowded_queues
         if sum(queue.resident_bytes for queue in queues) > self.backlog_bytes_max:
             for queue in queues:

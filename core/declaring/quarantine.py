@@ -131,7 +131,7 @@ class Quarantine:
             _log.warning("%s gets back its files, with %d message(s)", queue.description, queue.ready_count)
         found = self.take(queue.store_id)
         if found is not None:
-            failures = queue.vhost.broker.store.failures(queue.store_id)
+            failures = queue.store.failures(queue.store_id)
             last = found.positions[-1]
             queue.restore(Stored(found.positions, found.sizes, last, failures, found.body_bytes))
             _log.warning("%s gets back %d message(s) that were set aside", queue.description, len(found.positions))

@@ -1,4 +1,7 @@
-"""Declaring, deleting and purging queues, by clients and administrators; what happens when connections go."""
+"""Declaring, deleting and purging queues, by clients and administrators; what happens when connections go.
+
+Longer than 400 lines because a queue ends in the ways that it is declared in, and both keep the same books.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,9 @@ CONSUMERS_AT_ONCE: Final = 500
 
 WORK_OF_DELETING: Final = 10
 """What it takes to delete a queue that its last consumer has left, if leaving is 1."""
+
+OF_CLUSTER: Final = "cluster"
+"""In the row of a queue whose number isn't this node's own, but its cluster's."""
 
 NAME_PREFIX: Final = "x-name-prefix"
 NAME_PREFIX_BYTES_MAX: Final = 64
@@ -145,18 +151,30 @@ def create_queue(
     stored = durable and owner is None
     if stored:
         broker.definitions.check_room(len(arguments_raw))
-    if store_id is None:
-        store_id = broker.numbers.take("queue", vhost.name, name, made) if stored else 0
-    queue = made(
-        vhost,
-        name,
-        durable=stored,
-        auto_delete=auto_delete,
-        owner=owner,
-        arguments=arguments,
-        arguments_raw=arguments_raw,
-        store_id=store_id,
-    )
+    cluster = broker.cluster
+    queue: Queue
+    if cluster is not None and cluster.makes(made, durable=durable, exclusive=owner is not None):
+        queue = cluster.queue(
+            vhost,
+            name,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=cluster.number_of(vhost.name, name) if store_id is None else store_id,
+        )
+    else:
+        if store_id is None:
+            store_id = broker.numbers.take("queue", vhost.name, name, made) if stored else 0
+        queue = made(
+            vhost,
+            name,
+            durable=stored,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
     if user is not None:
         queue.user, queue.user_id = user.name, user.id
     vhost.queues[name] = queue
@@ -173,8 +191,11 @@ def create_queue(
         }
         if user is not None:
             row["user"], row["user_id"] = user.name, user.id
+        if queue.of_cluster:
+            row[OF_CLUSTER] = True
         broker.definitions.put("queue", vhost.name, name, row)
-        broker.quarantine.queue_made(queue)
+        if not queue.of_cluster:
+            broker.quarantine.queue_made(queue)
     return queue
 
 
@@ -251,7 +272,8 @@ def remove_queue(vhost: VirtualHost, queue: Queue, answer: Answer[int] = ignore)
         queue.owner.exclusive_queues.pop(queue.name, None)
     if queue.store_id:
         vhost.broker.definitions.delete("queue", vhost.name, queue.name)
-        vhost.broker.numbers.deleted_for_now(queue.store_id, queue)
+        if not queue.of_cluster:
+            vhost.broker.numbers.deleted_for_now(queue.store_id, queue)
     remove_bindings_of(vhost, queue, remove_emptied)
     consumers = list(queue.consumers)
     # It gives them nothing any more, nor counts what they give back; it is answered for when the last of them knows.

@@ -398,6 +398,16 @@ class Exchange:
         self.bindings_removed(bindings)
         return bindings
 
+    def retarget(self, old: Destination, new: Destination) -> None:
+        """The bindings to `old` lead to `new` from now on, which has the same name (core.cluster.replacing)."""
+        found = self._by_target.get((old.kind, old.name), _NONE)
+        if not found or next(iter(found.values())).target is not old:
+            return
+        bindings = self.remove_target(old)
+        for binding in bindings:
+            binding.target = new
+        self.add_all(new, bindings)
+
     # For targets that go with many bindings (core.declaring.departures)
 
     def begin_leaving(self, target: Destination) -> dict[BindingKey, Binding]:

@@ -20,7 +20,7 @@ def amend(queue: Queue, message: Message, properties: Properties) -> Message:
     """The message that takes the place of an unacknowledged one; to be called within a group of the store."""
     made = with_properties(message, properties)
     if queue.store_id and (properties.persistent or queue.stores_transient):
-        store = queue.vhost.broker.store
+        store = queue.store
         store.append(made, (queue.store_id,))
         store.settle(queue.store_id, message)
     return made

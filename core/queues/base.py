@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
+    from warren.core.storage.engine import StorageEngine
 
 
 Columns: TypeAlias = "Mapping[str, Callable[[Any], object]]"
@@ -84,6 +85,7 @@ class Queue:
     """The common part of every queue: its name and declaration, and its consumers.
 
     store_id: the queue's number in the storage engine, 0 for a queue whose messages are not stored.
+    store: that engine: the broker's, but for a replicated queue, whose messages are in the log of its shard.
     owner: the connection that an exclusive queue belongs to.  user, user_id: whose subscription it is, where it is one
     that outlives its connection, by the user's name and id; empty for queues that are for whoever has permissions.
     unacked_count: messages delivered and not settled; the type counts them.  ready_bytes: the bodies of all ready
@@ -111,6 +113,7 @@ class Queue:
         "policy",
         "read_at_ms",
         "ready_bytes",
+        "store",
         "store_id",
         "unacked_count",
         "user",
@@ -127,6 +130,9 @@ class Queue:
     keeps_messages: ClassVar[bool] = False
     """True for a type that keeps its messages by itself instead of in the message log; confirms wait for the next
     flush all the same."""
+
+    of_cluster: ClassVar[bool] = False
+    """True for what stands for a queue of a cluster: its number and its messages aren't this node's own."""
 
     shares_prefetch: ClassVar[bool] = True
     """False for a type that can't be consumed from under a prefetch shared by the channel (540)."""
@@ -159,6 +165,7 @@ class Queue:
         arguments: Mapping[str, FieldValue] | None = None,
         arguments_raw: bytes = EMPTY_TABLE_RAW,
         store_id: int = 0,
+        store: StorageEngine | None = None,
     ) -> None:
         self.vhost = vhost
         self.name = name
@@ -170,6 +177,7 @@ class Queue:
         self.arguments: Mapping[str, FieldValue] = arguments or {}
         self.arguments_raw = arguments_raw
         self.store_id = store_id
+        self.store: StorageEngine = vhost.broker.store if store is None else store
         self.consumers: list[Consumer] = []
         self.unacked_count = 0
         self.ready_bytes = 0

@@ -61,6 +61,16 @@ RETRIES_AT_ONCE: Final = 32
 """RabbitMQ's prefetch for these; those that fail again go to the end of the row."""
 
 
+def check_delete(description: str, *, if_unused: bool, if_empty: bool) -> None:
+    """Conditional deletes are not for quorum queues, wherever they are: NotImplementedByBroker (540)."""
+    for flag, wanted in (("if-unused", if_unused), ("if-empty", if_empty)):
+        if wanted:
+            raise NotImplementedByBroker(
+                f"cannot delete {description}. queue.delete operations with {flag} flag set "
+                "are not supported by quorum queues"
+            )
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class QuorumQueue(ClassicQueue):
     """See the head of this file."""
@@ -145,12 +155,7 @@ class QuorumQueue(ClassicQueue):
 
     def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
         """Conditional deletes are not for quorum queues (540)."""
-        for flag, wanted in (("if-unused", if_unused), ("if-empty", if_empty)):
-            if wanted:
-                raise NotImplementedByBroker(
-                    f"cannot delete {self.description}. queue.delete operations with {flag} flag set "
-                    "are not supported by quorum queues"
-                )
+        check_delete(self.description, if_unused=if_unused, if_empty=if_empty)
 
     def used(self) -> None:
         """Redeclaring doesn't put off the expiry of a quorum queue (spec A.7)."""

@@ -132,10 +132,10 @@ class Unavailable(Queue):
     def close(self, answer: Answer[int] = ignore) -> None:
         count = self.ready_count
         if self._stored is not None:
-            self.vhost.broker.store.settle_positions(self.store_id, self._stored.positions)
+            self.store.settle_positions(self.store_id, self._stored.positions)
             self._stored = None
         if self.store_id:
-            self.vhost.broker.store.forget_queue(self.store_id)
+            self.store.forget_queue(self.store_id)
         answer(count)
 
     def _misused(self) -> NoReturn:

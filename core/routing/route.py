@@ -27,7 +27,8 @@ class Route:
     extra_keys: further routing keys of the message (CC and BCC).
     behind: the exchange that held the message until now; the way begins behind it.
     transient_ids: the storage numbers of those queues that store transient messages too.
-    kept: True when a queue among them keeps its messages by itself, and needs a flush for that.
+    kept: True when a queue among them keeps its messages by itself, and needs a flush for that; one that answers late
+    says itself when it has them.
     """
 
     __slots__ = (
@@ -68,7 +69,7 @@ class Route:
         self.behind = behind
         self.guarded = any(queue.guarded for queue in queues)
         self.answers_late = any(queue.answers_late for queue in queues)
-        self.kept = any(queue.keeps_messages for queue in queues)
+        self.kept = any(queue.keeps_messages and not queue.answers_late for queue in queues)
         logged = [queue for queue in queues if queue.store_id and not queue.keeps_messages]
         self.store_ids = tuple(queue.store_id for queue in logged)
         self.transient_ids = tuple(queue.store_id for queue in logged if queue.stores_transient)

@@ -3,6 +3,8 @@
 Messages that may have been delivered before are marked as redelivered.  After a clean stop the definitions say, per
 queue, up to which log position anything was given to a consumer; after a crash nobody knows, so all are marked.  A row
 that stays while the broker runs tells the two apart.  How often deliveries failed, the message log knows.
+
+Longer than 400 lines because each step rests on those before it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from warren.core.declaring.departures import DEPARTED, is_binding_to
 from warren.core.declaring.exchanges import predeclare
 from warren.core.declaring.numbers import COUNTER, DELETED
 from warren.core.declaring.quarantine import SetAside
+from warren.core.declaring.queues import OF_CLUSTER
 from warren.core.errors import BrokerError, StorageError
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination
@@ -191,7 +194,7 @@ def _refuse_default_user(broker: Broker) -> None:
 
 
 def finish_chores(broker: Broker) -> None:
-    """Before the last commit of a run: do at once what was left for later turns and can't be left to the next start."""
+    """Before the last commit of a run: do at once what can't be left to the next start."""
     broker.chores.finish()
 
 
@@ -246,6 +249,10 @@ def _restore(broker: Broker, kind: str, vhost_name: str, name: str, value: Mappi
         exchange.store_id = int(str(value.get("id", 0)))
         vhost.exchanges[name] = exchange
         exchange.attached(vhost)
+    elif kind == "queue" and value.get(OF_CLUSTER):
+        from warren.core.cluster.restoring import stand_in  # nobody without a cluster needs it
+
+        vhost.queues[name] = stand_in(vhost, name, value, arguments, raw)
     elif kind == "queue":
         made = find_type(arguments) or Unavailable
         vhost.queues[name] = made(
@@ -310,14 +317,19 @@ def _is_of_a_component(broker: Broker, number: int, positions: Sequence[int]) ->
     return any(component.restore_records(number, positions) for component in broker.components.values())
 
 
+def _own_queues(broker: Broker) -> list[Queue]:
+    """All but those of a cluster, whose messages aren't in this broker's log."""
+    return [each for vhost in broker.vhosts.values() for each in vhost.queues.values() if not each.of_cluster]
+
+
 def _keep_owners(broker: Broker) -> None:
     """Have the message log know whose its numbers are, also of what was declared before it noted that."""
     owners: dict[int, Owner] = {
         each.number: each.owner for each in broker.quarantine.entries.values() if each.owner is not None
     }
     owners.update((number, owner) for number, owner in broker.quarantine.streams.items() if owner is not None)
+    owners.update((queue.store_id, ("queue", queue.vhost.name, queue.name)) for queue in _own_queues(broker))
     for vhost in broker.vhosts.values():
-        owners.update((queue.store_id, ("queue", vhost.name, queue.name)) for queue in vhost.queues.values())
         owners.update((exchange.store_id, ("exchange", vhost.name, name)) for name, exchange in vhost.exchanges.items())
     for component in broker.components.values():
         owners.update(component.owners())
@@ -343,9 +355,7 @@ def _restore_messages(
     there.  sets_aside: it is to be set aside; else it is what a crash of an older Warren left of a deletion, and is
     settled.
     """
-    queues: dict[int, Queue] = {
-        queue.store_id: queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()
-    }
+    queues = {queue.store_id: queue for queue in _own_queues(broker)}
     exchanges: dict[int, Exchange] = {
         exchange.store_id: exchange
         for vhost in broker.vhosts.values()

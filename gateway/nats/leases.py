@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import trio
 
@@ -30,24 +30,53 @@ _AWAY: Final = (NatsDisconnected, NatsUnreachable, NoResponders)
 class Lease:
     """A lease of one key, for one node; `take` it, then `keep` it, and `give_up` in good order.
 
-    client: to the NATS servers.  holder: this node's name.  ttl_s: whole seconds, at least 1.
+    client: to the NATS servers.  holder: this node's name.  ttl_s: whole seconds, at least 1.  identity: what this
+    process has in common with its earlier runs alone, whose leases it takes without waiting for their end; empty for
+    nothing.  details: what else the lease says of its holder, for others; `tell` changes it.
     """
 
-    def __init__(self, client: TrioClient, bucket: Bucket, key: str, holder: str, *, ttl_s: int = TTL_S) -> None:
+    def __init__(
+        self,
+        client: TrioClient,
+        bucket: Bucket,
+        key: str,
+        holder: str,
+        *,
+        ttl_s: int = TTL_S,
+        identity: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         self.key = key
         self._client = client
         self._bucket = bucket
         self._ttl_s = ttl_s
+        self._holder = holder
+        self._identity = identity
         # The token tells what this process has written from what another one of the same name has.
-        self._value = json.dumps({"node": holder, "token": secrets.token_hex(8)}).encode()
+        self._token = secrets.token_hex(8)
+        self._value = b""
+        self.tell(details or {})
         self._revision = 0
         self._renewed_s = 0.0
+
+    def tell(self, details: Mapping[str, object]) -> None:
+        """What else it says from its next renewal on."""
+        said = {**details, "node": self._holder, "identity": self._identity, "token": self._token}
+        self._value = json.dumps(said).encode()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it hasn't run out, if nobody else has taken it."""
+        return trio.current_time() - self._renewed_s < self._ttl_s
 
     async def take(self) -> bool:
         """Take it if nobody holds it; whether that is so now.  Raises NatsError."""
         entry = await self._client.call(self._bucket.get(self.key))
         if entry is not None and not entry.is_gone:
-            return self._is_ours(entry)
+            if self._is_ours(entry):
+                return True
+            if not self._identity or said_by(entry).get("identity") != self._identity:
+                return False
         return await self._write(0 if entry is None else entry.revision)
 
     async def keep(self, is_well: Callable[[], bool]) -> str:
@@ -95,7 +124,7 @@ class Lease:
         return True
 
     def _is_ours(self, entry: Entry) -> bool:
-        if entry.value != self._value:
+        if said_by(entry).get("token") != self._token:
             return False
         self._revision = entry.revision
         return True
@@ -103,9 +132,16 @@ class Lease:
 
 def holder_of(entry: Entry) -> str:
     """The node that holds a lease; empty where nobody does, or what is there is none."""
+    node = said_by(entry).get("node")
+    return node if isinstance(node, str) else ""
+
+
+def said_by(entry: Entry) -> Mapping[str, Any]:
+    """All that a lease says; nothing where nobody holds it, or what is there is none."""
     if entry.is_gone:
-        return ""
+        return {}
     try:
-        return str(json.loads(entry.value)["node"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        found = json.loads(entry.value)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

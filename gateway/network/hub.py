@@ -164,6 +164,8 @@ class Hub:
         self._more_to_do = broker.end_turn()
         if self.begin_commit is not None and broker.commit_wanted and self.begin_commit():
             self._more_to_do = broker.end_turn() or broker.commit_wanted or self._more_to_do
+        if broker.cluster is not None and broker.cluster.end_of_turn():
+            self._more_to_do = True
         next_at_ms = broker.deadlines.next_at_ms
         if next_at_ms is not None and (self._timer_at_ms is None or next_at_ms < self._timer_at_ms):
             self._timer_at_ms = next_at_ms

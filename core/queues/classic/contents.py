@@ -109,7 +109,7 @@ def _settle(queue: ClassicQueue, entries: Iterator[Entry]) -> int:
         else:
             queue.settle(entry)
     if positions:
-        queue.vhost.broker.store.settle_positions(queue.store_id, positions)
+        queue.store.settle_positions(queue.store_id, positions)
     return count
 
 
@@ -177,7 +177,7 @@ def close(queue: ClassicQueue, answer: Answer[int]) -> None:
     broker = queue.vhost.broker
     queue.closed = True
     if queue.store_id:
-        broker.store.forget_queue(queue.store_id)
+        queue.store.forget_queue(queue.store_id)
     broker.crowded_queues.discard(queue)
     queue.expiry.stop()
     queue.disuse.stop()

@@ -171,8 +171,9 @@ class ClassicQueue(Queue):
     def new_backlog(self) -> Backlog:
         """An empty row of messages that are this queue's."""
         broker, keeps_all = self.vhost.broker, self.stores_transient
-        store, paging = broker.store, broker.paging
-        return Backlog(self.description, store, self.store_id, self._lost, stores_transient=keeps_all, paging=paging)
+        return Backlog(
+            self.description, self.store, self.store_id, self._lost, stores_transient=keeps_all, paging=broker.paging
+        )
 
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
@@ -390,7 +391,7 @@ class ClassicQueue(Queue):
             return False
         self.unacked_count += 1
         if self.store_id and (message.properties.persistent or self.stores_transient):
-            self.vhost.broker.store.append(message, (self.store_id,))
+            self.store.append(message, (self.store_id,))
         return True
 
     def requeue(self, messages: Iterable[Message], *, failed: bool = True) -> None:
@@ -451,7 +452,7 @@ class ClassicQueue(Queue):
         if self.remembers:
             self._left(message.sequence)
         if self.store_id and (message.properties.persistent or self.stores_transient):
-            self.vhost.broker.store.settle(self.store_id, message)
+            self.store.settle(self.store_id, message)
 
     def forget(self, sequence: int) -> None:
         """Nothing is remembered of a message that has left without being in memory; its entry is settled elsewhere."""

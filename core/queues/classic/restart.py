@@ -94,7 +94,7 @@ def note_ready(queue: ClassicQueue) -> None:
         entry = 0
     if entry != queue.noted_ready if first is not None else queue.unacked_count:
         queue.noted_ready = entry
-        queue.vhost.broker.store.note_ready_from(queue.store_id, entry)
+        queue.store.note_ready_from(queue.store_id, entry)
 
 
 def noted(queue: ClassicQueue, dropped: int) -> int:
@@ -140,7 +140,7 @@ def _bury_spent(queue: ClassicQueue, tickets: list[int]) -> None:
     left = [entry for entry in buried.all() if isinstance(entry, int)]
     queue.ready_bytes -= sum(map(size_of, left))
     if queue.closed:
-        queue.vhost.broker.store.settle_positions(queue.store_id, [position_of(ticket) for ticket in left])
+        queue.store.settle_positions(queue.store_id, [position_of(ticket) for ticket in left])
     elif left:
         at_ms = queue.vhost.broker.now_ms + READ_AGAIN_MS
         queue.vhost.broker.deadlines.schedule(at_ms, lambda now_ms: _bury_spent(queue, left))

@@ -107,7 +107,7 @@ class Returns:
             return True
         self.failures[message.sequence] = failures
         if queue.store_id and (message.properties.persistent or queue.stores_transient):
-            queue.vhost.broker.store.count_failures(queue.store_id, message, failures)
+            queue.store.count_failures(queue.store_id, message, failures)
         return False
 
     def merge(self, queue: ClassicQueue) -> None:

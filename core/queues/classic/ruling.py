@@ -32,7 +32,7 @@ def apply_policy(queue: ClassicQueue, effective: Mapping[str, JSON]) -> None:
         queue.disuse.used_at_ms = broker.now_ms
     if queue.rules.delivery_limit is None and before.delivery_limit is not None and queue.store_id:
         queue.noted_ready = 0
-        broker.store.note_ready_from(queue.store_id, 0)
+        queue.store.note_ready_from(queue.store_id, 0)
     if queue.rules.consumer_timeout_ms != before.consumer_timeout_ms:
         for consumer in queue.consumers:
             broker.ack_timeouts.added(consumer)

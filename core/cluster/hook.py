@@ -1,0 +1,66 @@
+"""What the broker asks of a cluster, where it is part of one: the one seam between core and what runs a cluster.
+
+`Broker.cluster` is None without a cluster, and then none of this is imported.  Whoever needs another question asked
+adds it here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from warren.core.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
+
+
+@frozen
+class Node:
+    """A node of the cluster.
+
+    link: where it listens for other nodes, as `host:port`; empty where it doesn't.  version: of its Warren.
+    started_at_ms: since 1970, by its own clock.  is_draining: it gives its shards away and takes no others.
+    """
+
+    name: str
+    link: str = ""
+    version: str = ""
+    started_at_ms: int = 0
+    is_draining: bool = False
+
+
+class ClusterHook(Protocol):
+    """See the head of this file.  name: this node's."""
+
+    name: str
+
+    def end_of_turn(self) -> bool:
+        """A turn of the broker ends: begin what has to be written for shards; True where more is to be done at once."""
+
+    def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
+        """Whether a queue of this type is one of the cluster's, made by `queue`."""
+
+    def number_of(self, vhost: str, name: str) -> int:
+        """A number for such a queue, in the log of its shard."""
+
+    def queue(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        auto_delete: bool,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        """What stands for a replicated queue here, as things are: the queue itself where this node owns its shard.
+
+        Raises PreconditionFailed (406) for arguments that can't be.
+        """
+
+    def place_of(self, queue: Queue) -> Node | None:
+        """The node that has a queue which isn't here; None where nobody has it, as far as is known."""

@@ -1,0 +1,56 @@
+"""One object for a queue takes the place of another one, since the queue is elsewhere from now on, or here.
+
+Clients notice nothing of it but redeliveries.  Bindings lead to the new one, consumers are the new one's, policies
+match it.  What was delivered by the old one and isn't settled yet comes again, from wherever the queue is now; what is
+said of those deliveries by whoever has them is taken, and has no effect.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from warren.core.errors import BrokerError
+
+if TYPE_CHECKING:
+    from warren.core.queues.base import Queue
+    from warren.core.queues.consumer import Consumer
+    from warren.core.routing.vhost import VirtualHost
+
+_log = logging.getLogger("warren.cluster")
+
+
+def replace(vhost: VirtualHost, old: Queue, new: Queue) -> None:
+    """Put `new` into the place of `old`, of the same name.
+
+    What `old` has is no business of this: it is empty, or is let go by whoever calls (`ReplicatedQueue.leave`).
+    """
+    name = old.name
+    if vhost.queues.get(name) is not old:
+        return
+    broker = vhost.broker
+    new.user, new.user_id = old.user, old.user_id
+    new.made_at_ms, new.read_at_ms = old.made_at_ms, old.read_at_ms
+    vhost.queues[name] = new
+    broker.crowded_queues.discard(old)
+    for source in vhost.sources.get((old.kind, name), ()):
+        source.retarget(old, new)
+    broker.policies.apply_to(vhost.name, new)
+    for consumer in list(old.consumers):
+        _move(consumer, old, new)
+    vhost.changed()
+
+
+def _move(consumer: Consumer, old: Queue, new: Queue) -> None:
+    """Have a consumer served by the new one; it ends where that can't have it."""
+    old.remove_consumer(consumer)
+    consumer.queue = new
+    consumer.active = True
+    consumer.parked = False
+    consumer.selector = None
+    try:
+        new.add_consumer(consumer)
+    except BrokerError as error:
+        _log.warning("consumer '%s' ends, as %s can't have it any more: %s", consumer.tag, new.description, error.text)
+        consumer.active = False
+        consumer.cancelled()
