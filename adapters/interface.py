@@ -29,7 +29,7 @@ component       what it keeps with the broker (core.component): Warren's own pro
                 may speak them
 
 The module that holds the Adapter is imported when a key or a name that isn't Warren's own is looked up, so it should
-be light: `configure` may import the rest.
+be light: `configure` may import the rest, and `accept` what `speaks` names.
 
 To a session, everything is a plain call, on one thread, that must not wait (no sockets, no sleeping, no `async`):
 
@@ -119,6 +119,10 @@ class Options:
         """Settings with the values that are in effect; `own`: fields that no key sets."""
         return settings_from(section, self.values, **own)
 
+    def accept(self, adapter: Adapter) -> AcceptCarrier:
+        """What makes the sessions of another protocol, for adapters that carry others or hand over to them."""
+        return adapter.configure(self)
+
     def text(self, key: str) -> str:
         """A string."""
         value = self.values[key]
@@ -201,6 +205,9 @@ class Adapter:
 
     first_bytes: judges what has come so far, at least one byte.  listings: of its connections, beside those of all.
     listing_names: what these are called, so that they are loaded when somebody asks.
+    speaks: modules that what `configure` gives imports, and no start waits for: they are loaded when the broker is
+    ready, beside its work, and connections that come before wait for them.  on_demand: they are loaded when the first
+    connection comes, since they are large and may never be needed.
     title: what the protocol is called in lines of the log, instead of its name in capitals.  elsewhere: what
     somebody is told who speaks it to another protocol's listener, instead of that it has one of its own.  needs_tls:
     what who speaks it on a listener for TLS is sent, in its own terms; empty: an alert of TLS.
@@ -213,6 +220,8 @@ class Adapter:
     component: ComponentFactory | None = None
     listings: Callable[[], Sequence[Kind]] | None = None
     listing_names: tuple[str, ...] = ()
+    speaks: tuple[str, ...] = ()
+    on_demand: bool = False
     title: str = ""
     elsewhere: str = ""
     needs_tls: bytes = b""

@@ -6,7 +6,6 @@ listener that was given port 0 keeps the port it got.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import shutil
@@ -14,9 +13,8 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -31,6 +29,8 @@ from warren.gateway.configuration.plugins import PluginSettings, load_plugin
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.server import serve_control
 from warren.gateway.control.target import Control, Permitted
+from warren.gateway.loading.loader import Loader
+from warren.gateway.loading.rest import end_starting
 from warren.gateway.network.addresses import Listener, format_address
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.data_directory import DataDirectory
@@ -56,16 +56,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("warren.broker")
 
-GC_THRESHOLDS: Final = (50_000, 20, 20)
-"""The cyclic collector runs when this many more containers are alive: messages are no cycles, and a queue of a million
-of them should not be walked at every turn."""
-
 
 class Server:
     """The process's one broker and its control; made by `open_server`.
 
     read_config: reads the configuration again; None where it comes from a program.  configured: what was read, where
-    plugins have been enabled and disabled since.
+    plugins have been enabled and disabled since.  loader: imports what no start has to wait for.
     """
 
     def __init__(
@@ -75,7 +71,9 @@ class Server:
         directory: DataDirectory | None,
         read_config: Callable[[], Config] | None = None,
         configured: Config | None = None,
+        loader: Loader | None = None,
     ) -> None:
+        self._loader = loader
         self._configured = config if configured is None else configured
         self.config = config
         self._read_config = read_config
@@ -165,7 +163,7 @@ class Server:
         """Open the data and listen; nothing happens when that is so already."""
         if self._run is not None:
             return
-        run = BrokerRun(self.config, self._listeners, descriptor_limit(), self._carry_out)
+        run = BrokerRun(self.config, self._listeners, descriptor_limit(), self._carry_out, self._loader)
         self._run_ended = trio.Event()
         await self._nursery.start(self._run_to_end, run)
         self._run = run
@@ -288,8 +286,13 @@ class Server:
 
 
 @asynccontextmanager
-async def open_server(config: Config, read_config: Callable[[], Config] | None = None) -> AsyncIterator[Server]:
-    """Hold the data directory and run a broker in it, to the end of the block, which stops it in good order."""
+async def open_server(
+    config: Config, read_config: Callable[[], Config] | None = None, loader: Loader | None = None
+) -> AsyncIterator[Server]:
+    """Hold the data directory and run a broker in it, to the end of the block, which stops it in good order.
+
+    loader: imports what no start has to wait for; somebody lets it run.  None imports that before connections come.
+    """
     async with AsyncExitStack() as stack:
         directory = None
         path = config.section(ProcessSettings).data_directory
@@ -297,7 +300,7 @@ async def open_server(config: Config, read_config: Callable[[], Config] | None =
             directory = stack.enter_context(DataDirectory(path))
         configured, config = config, with_changes(config)
         nursery = await stack.enter_async_context(trio.open_nursery())
-        server = Server(config, nursery, directory, read_config, configured)
+        server = Server(config, nursery, directory, read_config, configured, loader)
         try:
             await server.start_app()
             if directory is not None:
@@ -319,23 +322,15 @@ async def serve(config: Config, asked: Sequence[int] = (), read_config: Callable
     process = config.section(ProcessSettings)
     if process.ready_file is not None:
         remove_ready_file(process.ready_file)
+    loader = Loader()
     with trio.open_signal_receiver(*STOP_SIGNALS, *HANGUPS) as signals:
-        async with open_server(config, read_config) as server, trio.open_nursery() as nursery:
+        async with open_server(config, read_config, loader) as server, trio.open_nursery() as nursery:
             if process.ready_file is not None:
                 write_ready_file(process.ready_file, server.listening)
             # Behind the file, so that whoever has read this finds it.
             _log.info("%s is ready: %s; Ctrl-C stops it", described(), _where_and_how(process))
-            # No start has to wait for what `warren ctl` and SIGHUP need; a later import than this might find the next
-            # version's files on the disk, and `warren ctl stop` has to work then.
-            import_module("warren.gateway.process.reloading")
-            if process.data_directory is not None:
-                import_module("warren.gateway.control.commands")
-            # The API and metrics list, too, where there is no control socket.
-            server.control.broker.listings.names()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
-            gc.enable()
+            nursery.start_soon(loader.run)
+            nursery.start_soon(end_starting, loader, server.broker, config)
             nursery.start_soon(_stop_on_signal, server, signals, manager)
             manager.ready(described())
             nursery.start_soon(manager.watch)

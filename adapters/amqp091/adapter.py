@@ -23,8 +23,6 @@ _HEADER: Final = b"AMQP"
 
 def configure(options: Options) -> Accept:
     """What makes connections; see adapters.interface.Configure."""
-    from warren.adapters.amqp091.connection import Connection
-
     settings = options.section(
         Amqp091Settings,
         own_version=options.text("warren_version"),
@@ -34,6 +32,8 @@ def configure(options: Options) -> Accept:
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
+        from warren.adapters.amqp091.connection import Connection
+
         connection = Connection(broker, transport, settings)
         return connection, connection.outbox
 
@@ -53,4 +53,10 @@ def over_websocket(options: Options) -> Endpoint:
     return Endpoint(("amqp",), paths=("/ws/amqp",), message_bytes_max=settings.message_bytes_max)
 
 
-ADAPTER: Final = Adapter(configure, settings=(Amqp091Settings,), first_bytes=begins, over_websocket=over_websocket)
+ADAPTER: Final = Adapter(
+    configure,
+    settings=(Amqp091Settings,),
+    first_bytes=begins,
+    over_websocket=over_websocket,
+    speaks=("warren.adapters.amqp091.connection",),
+)

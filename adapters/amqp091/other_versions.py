@@ -35,7 +35,7 @@ class OtherVersions:
             if judged is Beginning.MINE:
                 accept = self._made.get(name)
                 if accept is None:
-                    accept = self._made[name] = adapter.configure(self._options)
+                    accept = self._made[name] = self._options.accept(adapter)
                 return judged, accept
             if judged is Beginning.MORE:
                 found = judged

@@ -76,5 +76,7 @@ ADAPTER: Final = Adapter(
     first_bytes=begins,
     listings=listings,
     listing_names=("amqp10_connections", "amqp10_sessions", "amqp10_links"),
+    speaks=("warren.adapters.amqp10.connection",),
+    on_demand=True,
     title="AMQP 1.0",
 )

@@ -27,13 +27,13 @@ _CONNECT: Final = 0x10
 
 def configure(options: Options) -> Accept:
     """What makes connections; see adapters.interface.Configure."""
-    from warren.adapters.mqtt.connection import MqttConnection
-
     settings = options.section(
         MqttSettings, hint=hint_for(NAME, options.installed), answer_to_typing=answer_to_typing(NAME, options.installed)
     )
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
+        from warren.adapters.mqtt.connection import MqttConnection
+
         session = MqttConnection(broker, transport, settings)
         return session, session.outbox
 
@@ -86,4 +86,5 @@ ADAPTER: Final = Adapter(
     component=component,
     listings=listings,
     listing_names=("mqtt_connections", "mqtt_sessions"),
+    speaks=("warren.adapters.mqtt.connection",),
 )

@@ -32,13 +32,13 @@ _COMMANDS_OF_TELNET: Final = range(0xF0, 0x100)
 
 def configure(options: Options) -> Accept:
     """What makes sessions; see adapters.interface.Configure."""
-    from warren.adapters.stomp.session import StompSession
-
     hidden = options.section(StompSettings).hide_server_info
     server = "" if hidden else f"{options.text(PRODUCT.name)}/{options.text(PRODUCT_VERSION.name)}"
     settings = options.section(StompSettings, server=server, hint=hint_for(NAME, options.installed))
 
     def accept(broker: Broker, transport: Transport) -> tuple[Session, Outbox]:
+        from warren.adapters.stomp.session import StompSession
+
         session = StompSession(broker, transport, settings)
         return session, session.outbox
 
@@ -85,4 +85,5 @@ ADAPTER: Final = Adapter(
     over_websocket=over_websocket,
     listings=listings,
     listing_names=("stomp_connections",),
+    speaks=("warren.adapters.stomp.session",),
 )

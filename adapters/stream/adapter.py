@@ -68,6 +68,8 @@ ADAPTER: Final = Adapter(
     first_bytes=begins,
     listings=listings,
     listing_names=("stream_connections", "stream_consumers", "stream_publishers"),
+    speaks=("warren.adapters.stream.session",),
+    on_demand=True,
     title="the stream protocol",
     elsewhere="the stream protocol, which has a listener of its own",
 )

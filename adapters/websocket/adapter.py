@@ -66,6 +66,8 @@ ADAPTER: Final = Adapter(
     configure,
     settings=(WebSocketSettings,),
     first_bytes=begins,
+    speaks=("warren.adapters.websocket.http_stage",),
+    on_demand=True,
     title="HTTP",
     elsewhere="HTTP: WebSocket has a listener of its own",
     needs_tls=REFUSAL_WITHOUT_TLS,

@@ -48,7 +48,7 @@ class Endpoints:
         """What makes the sessions of this protocol."""
         accept = self._accepts.get(protocol)
         if accept is None:
-            accept = self._accepts[protocol] = self._adapters[protocol].configure(self._options)
+            accept = self._accepts[protocol] = self._options.accept(self._adapters[protocol])
         return accept
 
     def paths(self) -> list[str]:

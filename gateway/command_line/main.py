@@ -7,6 +7,7 @@ gateway.control.exit_codes.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _serve(options: ServeOptions) -> None:
+    # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
+    gc.disable()
     from warren.gateway.command_line import serve
 
     serve.run_with(**options)

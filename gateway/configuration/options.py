@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from warren.adapters.interface import Options
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.component import Component, ComponentFactory
     from warren.gateway.configuration.config import Config
+    from warren.gateway.loading.late import Late
 
 S = TypeVar("S")
 
@@ -40,30 +42,51 @@ def adapters_for(names: Iterable[str]) -> dict[str, Adapter]:
     return adapters
 
 
-class NotingOptions(Options):
-    """Options that note in `asked` whose settings somebody took."""
+class ListenerOptions(Options):
+    """Options that note in `asked` whose settings somebody took, and what makes sessions by them.
 
-    __slots__ = ("_asked",)
+    late: lets connections wait for what speaks their protocol; None where that is imported before there are any, for
+    programs that bring their own broker.
+    """
 
-    def __init__(self, options: Options, asked: list[type[object]]) -> None:
+    __slots__ = ("_asked", "_late")
+
+    def __init__(self, options: Options, asked: list[type[object]], late: Late | None) -> None:
         super().__init__(options.values, options.installed)
         self._asked = asked
+        self._late = late
 
     def section(self, section: type[S], **own: object) -> S:
         """As in Options."""
         self._asked.append(section)
         return super().section(section, **own)
 
+    def accept(self, adapter: Adapter) -> AcceptCarrier:
+        """As in Options; connections wait for what isn't imported yet."""
+        accept = super().accept(adapter)
+        if self._late is not None and adapter.speaks:
+            return self._late.accept(adapter.speaks, accept)
+        if not adapter.on_demand:
+            for name in adapter.speaks:
+                import_module(name)
+        return accept
+
 
 def accept_by_protocol(
-    config: Config, names: Iterable[str], asked: list[type[object]] | None = None
+    config: Config, names: Iterable[str], asked: list[type[object]] | None = None, late: Late | None = None
 ) -> dict[str, AcceptCarrier]:
     """For the protocols that listeners of these names speak, what makes the session of an accepted connection.
 
-    asked: gets the classes of settings that are in that.  Raises StorageError as `adapters_for` does.
+    asked: gets the classes of settings that are in that.  late: as in ListenerOptions.  Raises StorageError as
+    `adapters_for` does.
     """
-    options = NotingOptions(options_of(config), [] if asked is None else asked)
-    return {name: adapter.configure(options) for name, adapter in adapters_for(names).items()}
+    options = ListenerOptions(options_of(config), [] if asked is None else asked, late)
+    return {name: options.accept(adapter) for name, adapter in adapters_for(names).items()}
+
+
+def loads_for(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """What no start waits for, of listeners of these names: modules that speak their protocols."""
+    return [adapter.speaks for adapter in adapters_for(names).values() if adapter.speaks and not adapter.on_demand]
 
 
 def listings_of_protocols() -> list[Kind]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session
     from warren.gateway.configuration.config import Config
+    from warren.gateway.loading.late import Late
     from warren.gateway.network.addresses import Listener
     from warren.gateway.tls.contexts import TlsContexts
 
@@ -40,18 +41,19 @@ Encrypt = Callable[["AcceptCarrier"], "AcceptCarrier"]
 class Pipelines:
     """Makes what each listener calls for.
 
-    now_ms: the time, for looking at certificates.  settings: the classes of settings that are in what is made.
+    now_ms: the time, for looking at certificates.  late: lets connections wait for what isn't imported yet; without it
+    everything is, but for what is imported on demand.  settings: the classes of settings that are in what is made.
 
     Raises ConfigError when TLS is wanted and can't be had, StorageError for a protocol that can't be loaded; both end
     the start.
     """
 
-    def __init__(self, config: Config, listeners: Iterable[Listener], now_ms: int) -> None:
+    def __init__(self, config: Config, listeners: Iterable[Listener], now_ms: int, late: Late | None = None) -> None:
         listeners = list(listeners)
         self._timeout_ms = config.section(NetworkSettings).first_bytes_timeout_ms
         names = [listener.protocol for listener in listeners]
         asked: list[type[object]] = []
-        self._accepts = accept_by_protocol(config, names, asked)
+        self._accepts = accept_by_protocol(config, names, asked, late)
         self._adapters = adapters_for(names)
         self._contexts = _certificates(config.section(TlsSettings), listeners, now_ms)
         self._encrypt = _encryption(self._contexts, self._adapters) if self._contexts is not None else None

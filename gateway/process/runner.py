@@ -26,6 +26,7 @@ from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, later_listings, options_of
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin, own_listeners
+from warren.gateway.loading.late import Late
 from warren.gateway.network.accepting import Accepting
 from warren.gateway.network.addresses import Listener
 from warren.gateway.network.clock import Clock
@@ -41,12 +42,13 @@ from warren.gateway.process.settings import FirstStartSettings, ProcessSettings,
 from warren.gateway.process.stores import MESSAGES_NAME, close_stores, open_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from warren.gateway.authentication.asking import AskedBackEnd
     from warren.gateway.client.clients import Clients
     from warren.gateway.control.target import CarryOut
+    from warren.gateway.loading.loader import Loader
     from warren.gateway.network.link import Link
     from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.host import PluginHost
@@ -67,13 +69,20 @@ class BrokerRun:
     """A running broker: `broker`, `hub`, and in `accepting` where it listens.  `plugins` is None without any.
 
     descriptors_max: how many files this process may have open.  carry_out: words of `warren ctl`, for plugins.
+    loader: imports what speaks protocols once the broker is ready; without it that is imported before.
     goodbye_s: how long clients may take to answer that they are being closed.
     """
 
     def __init__(
-        self, config: Config, listeners: Sequence[Listener], descriptors_max: int, carry_out: CarryOut
+        self,
+        config: Config,
+        listeners: Sequence[Listener],
+        descriptors_max: int,
+        carry_out: CarryOut,
+        loader: Loader | None = None,
     ) -> None:
         self.config = config
+        self._late = Late(loader, self._in_turn) if loader is not None else None
         self._carry_out = carry_out
         self._descriptors_max = descriptors_max
         self.goodbye_s = GOODBYE_S
@@ -119,7 +128,7 @@ class BrokerRun:
         Raises ConfigError or StorageError when it can't be used, and then nothing has changed.
         """
         self.hub.note_time()
-        pipelines = Pipelines(config, self._listeners, self.broker.now_ms)
+        pipelines = Pipelines(config, self._listeners, self.broker.now_ms, self._late)
         self.accepting.use(pipelines.accept)
         self._pipelines = pipelines
 
@@ -134,7 +143,7 @@ class BrokerRun:
         Raises StorageError when the data or an address can't be used, or the disk fails.
         """
         clock = Clock()
-        self._pipelines = pipelines = Pipelines(self.config, self._listeners, clock())
+        self._pipelines = pipelines = Pipelines(self.config, self._listeners, clock(), self._late)
         try:
             if enabled := self.config.section(PluginSettings).plugins:
                 self.plugins = _host_of(enabled)
@@ -242,6 +251,8 @@ class BrokerRun:
                     _log.critical("%s; stopping", error)
                 raise error from None
             finally:
+                if self._late is not None:
+                    self._late.end()
                 self._close_clients("the broker has stopped")
                 if self.plugins is not None:
                     await self.plugins.stop()
@@ -254,6 +265,11 @@ class BrokerRun:
             close_stores(store, definitions, failed=True)
             raise
         close_stores(store, definitions, failed=False)
+
+    def _in_turn(self, work: Callable[[], None]) -> None:
+        self.hub.note_time()
+        work()
+        self.hub.settle()
 
     def _register(self, plugins: PluginHost) -> None:
         plugins.register(

@@ -103,6 +103,7 @@ ROOMS: Final = (
     "gateway.cluster.settings",
     "gateway.configuration",
     "gateway.tls",
+    "gateway.loading",
     "gateway.network",
     "gateway.client",
     "gateway.peers",

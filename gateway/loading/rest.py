@@ -1,0 +1,47 @@
+"""What `warren serve` imports behind its ready line, in the order in which somebody may want it."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Final
+
+from warren.gateway.configuration.options import later_listings, loads_for
+from warren.gateway.network.settings import NetworkSettings
+from warren.gateway.process.settings import ProcessSettings
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.gateway.configuration.config import Config
+    from warren.gateway.loading.loader import Loader
+
+RELOADING: Final = "warren.gateway.process.reloading"
+"""What SIGHUP needs."""
+
+CONTROL: Final = "warren.gateway.control.commands"
+"""What the words of `warren ctl` need."""
+
+
+GC_THRESHOLDS: Final = (50_000, 20, 20)
+"""The cyclic collector runs when this many more containers are alive: messages are no cycles, and a queue of a million
+of them should not be walked at every turn."""
+
+
+async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
+    """Import what speaks the protocols of the listeners, then what operators use; then the garbage collector may run.
+
+    A later import than this might find the next version's files on the disk, and `warren ctl stop` has to work then.
+    """
+    for modules in loads_for(listener.protocol for listener in config.section(NetworkSettings).listeners):
+        loader.soon(*modules)
+    # The API and metrics list, too, where there is no control socket.
+    for _, load in later_listings():
+        loader.call_soon(load)
+    loader.soon(RELOADING)
+    if config.section(ProcessSettings).data_directory is not None:
+        loader.soon(CONTROL)
+    await loader.done()
+    broker.listings.names()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
