@@ -15,6 +15,7 @@ from warren.adapters.stomp.subscribing import declare_once
 from warren.core.errors import AccessRefused, NotFound
 from warren.core.messages.address import Address, short_key
 from warren.core.messages.checks import IMPERSONATOR
+from warren.core.messages.properties import Properties
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.route import Route
 from warren.core.routing.vhost import Outcome
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from warren.adapters.stomp.session import StompSession
     from warren.core.clients.client import Client
     from warren.core.messages.message import Message
-    from warren.core.messages.properties import Properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Publish:
 
     exchange: str
     routing_key: str
-    properties: "Properties"
+    properties: Properties
     extra_keys: list[str]
     body: bytes
     receipt: str | None

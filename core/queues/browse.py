@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from warren.core.messages.message import Message
+
 if TYPE_CHECKING:
-    from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
 
 SCANNED_MAX: Final = 10_000
@@ -56,7 +57,7 @@ class Browsed:
     position: int
     redelivered: bool
     failures: int
-    message: "Message"
+    message: Message
 
 
 def browse(

@@ -26,10 +26,10 @@ from warren.core.errors import NotFound
 from warren.core.messages.checks import HIDDEN_COPIES, HIDDEN_DEATHS, extra_routing_keys, hidden_keys
 from warren.core.messages.field_table import FieldValue, Timestamp
 from warren.core.messages.message import Message
+from warren.core.queues.base import Queue
 from warren.core.queues.deaths import COUNT_MAX, DELIVERY_LIMIT, Death, cycling_queues, deaths_in, own_count, take
 
 if TYPE_CHECKING:
-    from warren.core.queues.base import Queue
     from warren.core.queues.classic.rules import QueueRules
     from warren.core.routing.route import Route
 
@@ -59,7 +59,7 @@ class Letter:
     queue, reason: where it died, and why.  keys: further routing keys.  barred: names of queues that it mustn't go to.
     """
 
-    queue: "Queue"
+    queue: Queue
     reason: str
     message: Message
     keys: Sequence[str]
