@@ -35,6 +35,7 @@ from warren.core.churn import ChurnCounts
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.login_attempts import LoginAttempts
 from warren.core.clients.outbox import Outbox
+from warren.core.clients.rate_limits import RateLimits
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
 from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
@@ -179,7 +180,8 @@ class Broker:
         self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
         self.brief = BriefLives()
         self._usage: dict[str, Usage] = {}
-        self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts))
+        self.rate_limits = RateLimits(self)
+        self.parameters.register(VHOST_LIMITS, VhostLimits(self.vhosts, self.rate_limits.changed))
         self.deadlines = Deadlines(self._callback_failed)
         self.chores = Chores(self._callback_failed)
         self.burials = Ration(WORK_PER_TURN)
@@ -195,7 +197,13 @@ class Broker:
         self.alarms = Alarms()
         self.alarms.listen(self.forget_known_routes)
         self.withdrawals = Withdrawals(self)
-        self.users.listen(self.forget_known_routes, self.withdrawals.note, self.limit_hits.count, lambda: self.now_ms)
+        self.users.listen(
+            self.forget_known_routes,
+            self.withdrawals.note,
+            self.limit_hits.count,
+            lambda: self.now_ms,
+            self.rate_limits.changed,
+        )
         self.rechecks = Rechecks(self)
         self.refused_logins = RefusedLogins(
             self.deadlines, refused_login_delay_ms, refused_logins_max, on_full=self._refused_logins_full

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warren.adapters.direct.delivery import Delivery
-    from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, PublishBlocked, Refused, Unroutable
+    from warren.adapters.direct.errors import (
+        ClientClosed,
+        ConsumerEnded,
+        PublishBlocked,
+        RateExceeded,
+        Refused,
+        Unroutable,
+    )
     from warren.core.messages.properties import Properties, encode_properties
     from warren.gateway.client.client import BrokerClient
     from warren.gateway.client.confirmation import PendingConfirmation
@@ -26,6 +33,7 @@ __all__ = [
     "PendingConfirmation",
     "Properties",
     "PublishBlocked",
+    "RateExceeded",
     "Refused",
     "Subscription",
     "Unroutable",
@@ -43,6 +51,7 @@ _WHERE: Final = {
     "ClientClosed": "warren.adapters.direct.errors",
     "ConsumerEnded": "warren.adapters.direct.errors",
     "PublishBlocked": "warren.adapters.direct.errors",
+    "RateExceeded": "warren.adapters.direct.errors",
     "Refused": "warren.adapters.direct.errors",
     "Unroutable": "warren.adapters.direct.errors",
     "Properties": "warren.core.messages.properties",

@@ -54,7 +54,15 @@ from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from warren.adapters.direct.errors import ClientClosed, ConsumerEnded, DirectError, PublishBlocked, Refused, Unroutable
+from warren.adapters.direct.errors import (
+    ClientClosed,
+    ConsumerEnded,
+    DirectError,
+    PublishBlocked,
+    RateExceeded,
+    Refused,
+    Unroutable,
+)
 from warren.adapters.interface import Options
 from warren.core.administration.listing.column import Column, Row
 from warren.core.administration.listing.kind import Kind
@@ -157,6 +165,7 @@ __all__ = [
     "PublishBlocked",
     "Question",
     "QueueState",
+    "RateExceeded",
     "Reached",
     "Refused",
     "RefusedError",

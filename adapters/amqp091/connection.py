@@ -95,6 +95,10 @@ NO_IDS: Final = (0, 0)
 CLOSE_OK_WAIT_MS: Final = 30_000
 """How long a client may take to answer connection.close, at most (spec A.3.11)."""
 
+ALARM: Final = "alarm"
+RATE: Final = "rate"
+"""What may block a client's publishes, each by itself."""
+
 NOTHING_KNOWN: Final[dict[bytes, KnownPublish]] = {}
 """What is known while frames must be taken one by one; nobody puts anything there."""
 
@@ -138,6 +142,7 @@ class Connection:
         self._tail = Pieces()
         self._closed = False
         self.ignored_publishes = 0
+        self._blocked_by: dict[str, str] = {}
         self._deadline: Deadline = broker.deadlines.schedule(
             broker.now_ms + settings.handshake_timeout_ms, self._handshake_expired
         )
@@ -509,8 +514,22 @@ class Connection:
             self.handle_due(held)
 
     def _tell_of_alarm(self, method: methods.Method) -> None:
-        if "connection.blocked" in self.agreed.capabilities:
-            self.send(0, method)
+        self._tell_blocked(ALARM, method.reason if isinstance(method, methods.ConnectionBlocked) else "")
+
+    def held_back_by_rate(self, reason: str) -> None:
+        """See adapters.session.pace.Told."""
+        self._tell_blocked(RATE, reason)
+
+    def _tell_blocked(self, by: str, reason: str) -> None:
+        """Tell a client that understands it that it is blocked, or by nothing any more.  reason: empty for no more."""
+        was_blocked = len(self._blocked_by) > 0
+        self._blocked_by.pop(by, None)
+        if reason:
+            self._blocked_by[by] = reason
+        is_blocked = len(self._blocked_by) > 0
+        if self._closed or is_blocked == was_blocked or "connection.blocked" not in self.agreed.capabilities:
+            return
+        self.send(0, methods.ConnectionBlocked(reason) if is_blocked else methods.ConnectionUnblocked())
 
     # Listings
 

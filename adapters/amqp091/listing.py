@@ -38,8 +38,8 @@ class AmqpConnectionRow(ConnectionRow):
 
     @Column
     def state(self) -> str:
-        """starting, running, blocked, closing..."""
-        return self._connection.reported_state
+        """starting, running, flow, blocked, closing..."""
+        return self.state_with_rate(self._connection.reported_state)
 
     @Column
     def channels(self) -> int:

@@ -51,10 +51,10 @@ class Amqp10ConnectionRow(ConnectionRow):
 
     @Column
     def state(self) -> str:
-        """securing, opening, running, blocked, closing..."""
+        """securing, opening, running, flow, blocked, closing..."""
         connection = self._connection
         is_blocked = connection.state == "running" and connection.is_blocked
-        return "blocked" if is_blocked else connection.state
+        return "blocked" if is_blocked else self.state_with_rate(connection.state)
 
     @Column
     def channels(self) -> int:

@@ -10,10 +10,11 @@ from warren.adapters.amqp10.codec.errors import INVALID_FIELD, NOT_ALLOWED, NOT_
 from warren.adapters.amqp10.codec.performatives import Open
 from warren.adapters.amqp10.codec.values import Symbol
 from warren.adapters.session.admission import UnknownVirtualHost, VirtualHostRefused, enter
+from warren.core.clients.rate_limits import TOLD_AS
 
 if TYPE_CHECKING:
     from warren.adapters.amqp10.connection import Connection
-    from warren.core.messages.field_table import FieldValue
+from warren.core.messages.field_table import FieldValue
 
 PROTOCOL: Final = "AMQP 1-0"
 """As listings show it."""
@@ -86,5 +87,8 @@ def open_connection(connection: Connection, body: Open) -> None:
         Symbol("information"): "Licensed under Apache-2.0",
         Symbol("warren"): settings.own_version,
     }
+    rates = connection.broker.rate_limits.told(client)
+    if rates:
+        answer.properties[Symbol(TOLD_AS)] = rates
     connection.send(0, answer)
     connection.opened(client, timeout_ms)

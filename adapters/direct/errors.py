@@ -23,6 +23,10 @@ class PublishBlocked(DirectError):
     """A resource alarm is raised: `text` says which.  Only publishes that don't wait are told so."""
 
 
+class RateExceeded(PublishBlocked):
+    """A limit of a rate is reached (`max-message-rate`...): the message wasn't published, and may be in a moment."""
+
+
 class ConsumerEnded(DirectError):
     """The broker ended the consumer: its queue is gone, or it kept messages for too long."""
 

@@ -78,8 +78,8 @@ class DirectConnectionRow(ConnectionRow):
 
     @Column
     def state(self) -> str:
-        """running; blocked while an alarm holds its publishes."""
-        return "blocked" if self._session.publishes_waiting else "running"
+        """running; flow while a limit of a rate holds its publishes, blocked while an alarm does."""
+        return "blocked" if self._session.publishes_waiting and not self.rate_limit else self.state_with_rate("running")
 
     @Column
     def channels(self) -> int:

@@ -6,6 +6,8 @@ polling.
 
 Confirms need no numbers here.  A publish that must be on disk first waits in `_stored`, in order; a flush covers
 what was published before it began, which is what `mark` says.
+
+Longer than 400 lines because it is all that a program can ask a broker for, each a few lines.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from warren.adapters.direct.listing import (
     OwnChannelRow,
 )
 from warren.adapters.direct.unknown_rights import UnknownRights
+from warren.adapters.session.admission import look_at_rate
 from warren.adapters.session.deliveries import Deliveries, Verdict
 from warren.adapters.session.settling import Settling
 from warren.core.clients.client import Client
@@ -42,6 +45,7 @@ from warren.core.routing.receipt import Receipt
 from warren.core.routing.vhost import Outcome
 
 if TYPE_CHECKING:
+    from warren.adapters.direct.pace import DirectPace
     from warren.core.access.accounts import User
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.broker import Broker
@@ -117,9 +121,19 @@ class DirectSession:
         self._flushed_count = 0
         self._checked: set[tuple[str, str]] = set()
         self._checked_at = -1
+        self.pace: DirectPace | None = None
         broker.sessions[self] = None
         broker.alarms.listen(self._alarms_changed)
+        broker.rate_limits.begin = look_at_rate
+        self.rates_changed()
         self.client.when_expired(self._credentials_expired)
+
+    def rates_changed(self) -> None:
+        """There may be limits of rates now, or others, or none any more (core.clients.rate_limits)."""
+        if self.pace is not None or self.broker.rate_limits.concern(self.client):
+            from warren.adapters.direct import pace
+
+            self.pace = pace.refreshed(self.pace, self, self.client, lambda: self.on_unblocked())
 
     def require_open(self) -> None:
         """ClientClosed once the session has ended."""
@@ -131,7 +145,8 @@ class DirectSession:
     @property
     def blocked(self) -> str | None:
         """Why publishing has to wait (`low on memory`); None while it doesn't."""
-        return self.broker.alarms.blocked
+        blocked = self.broker.alarms.blocked
+        return self.pace.blocked if blocked is None and self.pace is not None else blocked
 
     @property
     def unconfirmed(self) -> int:
@@ -150,15 +165,20 @@ class DirectSession:
     ) -> None:
         """Publish now.  confirmation: is told what became of it.
 
-        Raises PublishBlocked under an alarm, AccessRefused (403), NotFound (404), PreconditionFailed (406).
+        Raises PublishBlocked under an alarm, RateExceeded beyond a limit of a rate, AccessRefused (403), NotFound
+        (404), PreconditionFailed (406).
         """
         self.require_open()
         if self.broker.alarms.blocked is not None:
             raise PublishBlocked(self.broker.alarms.blocked)
+        if self.pace is not None:
+            self.pace.check()
         self._check(exchange, routing_key)
         outcome, route, receipt = publish_with_receipt(self.client, exchange, routing_key, properties, body)
         self.changed()
         self.counts.published(route, len(body), returned=mandatory and confirmation is not None and not route.routed)
+        if self.pace is not None:
+            self.pace.published(len(body))
         if confirmation is None:
             return
         if mandatory and not route.routed:
@@ -364,6 +384,8 @@ class DirectSession:
         broker.alarms.unlisten(self._alarms_changed)
         broker.awaiting_flush.pop(self, None)
         broker.sessions.pop(self, None)
+        if self.pace is not None:
+            self.pace.end()
         end_client(self.client)
         waiting, self._stored, self._late = [*self._late, *self._stored, *self.unknown.close()], deque(), {}
         for confirmation in waiting:

@@ -45,10 +45,11 @@ from warren.adapters.session.liveness import KeepAlive
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
 from warren.adapters.session.ration import Ration
-from warren.adapters.session.read_gate import ReadGate
+from warren.adapters.session.read_gate import PACE, ReadGate
 from warren.adapters.session.unread import UnreadReplies
 from warren.core.access.answers import Unanswered
 from warren.core.clients.outbox import Outbox
+from warren.core.clients.rate_limits import TOLD_AS
 from warren.core.clients.transport import connection_name
 from warren.core.limit_hits import limited
 
@@ -126,6 +127,11 @@ class MqttConnection:
     def name(self) -> str:
         """As listings show it."""
         return connection_name(self.transport)
+
+    @property
+    def read_gate(self) -> ReadGate:
+        """Why the peer isn't read for now."""
+        return self._gate
 
     @property
     def state(self) -> str:
@@ -293,6 +299,9 @@ class MqttConnection:
         client_id = self.answers.client_id
         told = connack_properties(agreed, client_id, connect, self.settings)
         properties: Properties = {**admitted.properties, **told}
+        rates = self.broker.rate_limits.told(admitted.client) if agreed.level == versions.V5 else ""
+        if rates:
+            properties["user_properties"] = [(TOLD_AS, rates)]
         if self.answers.encoded(ConnAck(0, False, properties)) is None:
             admitted.client.close()
             raise Refusal(
@@ -384,7 +393,8 @@ class MqttConnection:
 
     def _keeps_waiting(self) -> bool:
         """True while the broker itself takes nothing from the client, so that its silence says nothing."""
-        return self.is_unread or self.is_working or self.ration.waits or self.held_back
+        paced = self._gate.is_closed_for(PACE)
+        return paced or self.is_unread or self.is_working or self.ration.waits or self.held_back
 
     def _fell_silent(self) -> None:
         self.broker.limit_hits.count("missed heart-beats")

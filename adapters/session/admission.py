@@ -16,7 +16,7 @@ What a protocol adds is where it finds names and passwords, and how it says no. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from warren.core.access.accounts import LoginRefused, LoopbackOnly
 from warren.core.access.rights import BackEndFailed
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from warren.core.access.accounts import User
-    from warren.core.broker import Broker
-    from warren.core.clients.transport import Session, Transport
+    from warren.core.broker import Broker, SessionEntry
+    from warren.core.clients.transport import Carrier, Session, Transport
     from warren.core.messages.field_table import FieldValue
 
 __all__ = [
@@ -115,8 +115,29 @@ def enter(
             client.close()
             raise
     client.id = client_id
+    _look_at_rates(broker, client, cast("Carrier", transport))
     log_logged_in(client, transport, client_id)
     return client
+
+
+def _look_at_rates(broker: Broker, client: Client, carrier: Carrier) -> None:
+    """Hold the connection back if limits say so (pace.py), which is loaded where there are any."""
+    limits = broker.rate_limits
+    limits.begin = look_at_rate
+    if limits.concern(client):
+        from warren.adapters.session import pace
+
+        pace.begin(broker, client, carrier)
+
+
+def look_at_rate(session: SessionEntry) -> None:
+    """Limits of rates have changed: hold the session back, or no longer, or otherwise than before."""
+    if hasattr(session, "rates_changed"):
+        session.rates_changed()
+    elif session.connection_row().client is not None:
+        from warren.adapters.session import pace
+
+        pace.look(session)
 
 
 def let_in(broker: Broker, transport: Transport, protocol: str, user: str) -> None:

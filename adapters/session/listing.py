@@ -61,8 +61,8 @@ class OneChannelConnectionRow(ConnectionRow):
 
     @Column
     def state(self) -> str:
-        """connecting, running, blocked, closing..."""
-        return "blocked" if self._entry.held_back else self._entry.state
+        """connecting, running, flow, blocked, closing..."""
+        return "blocked" if self._entry.held_back else self.state_with_rate(self._entry.state)
 
 
 class OneChannelRow(ChannelRow):

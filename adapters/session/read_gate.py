@@ -34,6 +34,9 @@ UNANSWERED: Final = 16
 """So much is held back behind a command that a queue answers later that nothing more may pile up."""
 
 
+PACE: Final = 256
+"""As much has come as may in this time (pace.py)."""
+
 DUE: Final = 64
 """So much has waited and is to be handled now that nothing more may pile up."""
 

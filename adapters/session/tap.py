@@ -23,7 +23,7 @@ from warren.core.errors import NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
     from warren.adapters.session.pieces import Pieces
-    from warren.core.broker import Broker
+    from warren.core.broker import Broker, SessionEntry
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session
     from warren.core.clients.troubles import Trouble
@@ -185,8 +185,8 @@ class Tap:
 
     @property
     def inner(self) -> Session:
-        """Whose place it has."""
-        return cast("Session", self._session)
+        """Whose place it has: the session's, or that of what holds it back (pace.py)."""
+        return in_front_of(self._session)
 
     def go_on_for(self, seconds: int) -> None:
         """Somebody looks: end so many seconds from now, unless somebody does again."""
@@ -256,6 +256,12 @@ def _described(words: FrameWords, head: bytes, size: int, direction: str) -> str
     except Exception:
         # Whatever a peer has sent; the session says what is wrong with it.
         return f"{size} bytes that can't be decoded"
+
+
+def in_front_of(session: Tappable) -> Session:
+    """What takes a session's bytes where nobody looks: itself, unless its rate is limited."""
+    paced = session.broker.rate_limits.paced.get(cast("SessionEntry", session))
+    return cast("Session", session if paced is None else paced)
 
 
 def look_at(broker: Broker, name: str, watch_s: int = WATCH_S_DEFAULT) -> Look:

@@ -17,6 +17,7 @@ from warren.adapters.session.admission import log_in as admit
 from warren.adapters.stomp.codec.errors import BAD_CONNECT, LoginError, StompError
 from warren.adapters.stomp.codec.escaping import V1_0, V1_1, V1_2
 from warren.adapters.stomp.heart_beats import negotiate
+from warren.core.clients.rate_limits import TOLD_AS
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def connect(session: StompSession, frame: Frame) -> None:
     if session.settings.server:
         # First, as from RabbitMQ: programs look for it there.
         answer.insert(0, ("server", session.settings.server))
+    rates = session.broker.rate_limits.told(client)
+    if rates:
+        answer.append((TOLD_AS, rates))
     session.send("CONNECTED", answer, version=V1_0)
 
 

@@ -43,6 +43,7 @@ from warren.adapters.stream.codec.commands import (
 )
 from warren.adapters.stream.codec.errors import FrameError, Refused
 from warren.adapters.stream.codec.keys import LATEST, VERSION_1, VERSION_2, Code, Key
+from warren.core.clients.rate_limits import TOLD_AS
 from warren.core.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -213,7 +214,11 @@ def open_vhost(session: StreamSession, command: Open) -> None:
         return
     host, port = advertised(session)
     session.opened(client)
-    session.send(OpenAnswer(command.correlation_id, Code.OK, {"advertised_host": host, "advertised_port": str(port)}))
+    told = {"advertised_host": host, "advertised_port": str(port)}
+    rates = session.broker.rate_limits.told(client)
+    if rates:
+        told[TOLD_AS] = rates
+    session.send(OpenAnswer(command.correlation_id, Code.OK, told))
 
 
 def advertised(session: StreamSession) -> tuple[str, int]:

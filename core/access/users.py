@@ -7,6 +7,8 @@ resolved again.
 
 Permissions may name vhosts that this part knows nothing about: whoever sets them checks that the vhost is
 there, and whoever deletes a vhost calls `forget_vhost`.
+
+Longer than 400 lines because it is the one door to all three, and every question to one of them passes it.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ class Users(Component):
     __slots__ = (
         "_accounts",
         "_on_change",
+        "_on_limits",
         "_on_withdrawal",
         "_patterns",
         "_permissions",
@@ -71,6 +74,7 @@ class Users(Component):
         self.version = 1
         self._on_change: Callable[[], None] = _nothing
         self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
+        self._on_limits: Callable[[], None] = _nothing
 
     def listen(
         self,
@@ -78,13 +82,16 @@ class Users(Component):
         on_withdrawal: OnWithdrawal,
         on_limit: Callable[[str], None],
         now_ms: Callable[[], int] | None = None,
+        on_limits: Callable[[], None] | None = None,
     ) -> None:
         """Have these called, by the one broker that these are the users of.
 
         on_change: with every change.  on_withdrawal: when a user may do less: with the user and the virtual host, None
         for a user who is deleted.  on_limit: when a limit of expressions has done something: with its name.
-        now_ms: the broker's time.
+        now_ms: the broker's time.  on_limits: when a user's limits may be others.
         """
+        if on_limits is not None:
+            self._on_limits = on_limits
         if now_ms is not None:
             self.answers.now_ms = now_ms
         self._patterns.on_limit = on_limit
@@ -158,11 +165,15 @@ class Users(Component):
         """Add the user or replace the one of this name, keeping its permissions; PreconditionFailed as above."""
         self._changed()
         self.verifiers.forget(user.name)
-        return self._accounts.put(user)
+        put = self._accounts.put(user)
+        self._on_limits()
+        return put
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
-        """Replace the user's limits on connections and channels (core.clients.limits); what is over them stays."""
-        return self._accounts.set_limits(name, limits)
+        """Replace the user's limits (core.clients.limits); what is over them already stays."""
+        user = self._accounts.set_limits(name, limits)
+        self._on_limits()
+        return user
 
     def delete_user(self, name: str) -> None:
         """Remove the user and all permissions of that name; what else is the user's goes soon (core.withdrawals)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from warren.core.clients.limits import VHOST_LIMITS, check_limits
@@ -17,10 +17,14 @@ NAME: Final = "limits"
 
 
 class VhostLimits:
-    """The component (see core.administration.parameters): hands the limits on to the virtual hosts in `vhosts`."""
+    """The component (see core.administration.parameters): hands the limits on to the virtual hosts in `vhosts`.
 
-    def __init__(self, vhosts: Mapping[str, VirtualHost]) -> None:
+    on_change: called then.
+    """
+
+    def __init__(self, vhosts: Mapping[str, VirtualHost], on_change: Callable[[], None]) -> None:
         self._vhosts = vhosts
+        self._on_change = on_change
 
     def check(self, vhost: str, name: str, value: JSON) -> None:
         """Raise PreconditionFailed for another name than `limits`, or what isn't limits."""
@@ -32,8 +36,10 @@ class VhostLimits:
         """New limits; what is over them already stays."""
         if vhost in self._vhosts:
             self._vhosts[vhost].limits = check_limits(value, VHOST_LIMITS, NAME)
+            self._on_change()
 
     def cleared(self, vhost: str, name: str) -> None:
         """No limits any more."""
         if vhost in self._vhosts:
             self._vhosts[vhost].limits = {}
+            self._on_change()

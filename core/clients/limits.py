@@ -26,8 +26,21 @@ MAX_CONNECTIONS: Final = "max-connections"
 MAX_QUEUES: Final = "max-queues"
 MAX_CHANNELS: Final = "max-channels"
 
-VHOST_LIMITS: Final = (MAX_CONNECTIONS, MAX_QUEUES)
-USER_LIMITS: Final = (MAX_CONNECTIONS, MAX_CHANNELS)
+MAX_MESSAGE_RATE: Final = "max-message-rate"
+MAX_BYTE_RATE: Final = "max-byte-rate"
+MAX_MESSAGE_RATE_PER_CONNECTION: Final = "max-message-rate-per-connection"
+MAX_BYTE_RATE_PER_CONNECTION: Final = "max-byte-rate-per-connection"
+"""In a second; core/clients/rate_limits.py says what becomes of more."""
+
+RATES: Final = (
+    MAX_MESSAGE_RATE,
+    MAX_BYTE_RATE,
+    MAX_MESSAGE_RATE_PER_CONNECTION,
+    MAX_BYTE_RATE_PER_CONNECTION,
+)
+
+VHOST_LIMITS: Final = (MAX_CONNECTIONS, MAX_QUEUES, *RATES)
+USER_LIMITS: Final = (MAX_CONNECTIONS, MAX_CHANNELS, *RATES)
 
 NODE: Final = "warren"
 """RabbitMQ's texts name the node; this broker is the only one there is."""
@@ -113,6 +126,10 @@ def check_limits(value: JSON, known: tuple[str, ...], what: str) -> dict[str, in
             raise no_number
         if abs(limit) > LIMIT_MAX:
             raise limited(no_number, "values of arguments")
+        if limit == 0 and name in RATES:
+            raise PreconditionFailed(
+                f"{name} is 1 or more; -1 is no limit, and what nobody may send at all is for permissions to say"
+            )
         checked[name] = limit
     return checked
 

@@ -190,6 +190,7 @@ class Connection(Object):
     recv_oct_details: Rate | Missing = UNSET
     send_oct_details: Rate | Missing = UNSET
     connected_at: int | Missing = UNSET
+    rate_limit: str | Missing = UNSET
 
 
 class ConnectionDetails(Object):

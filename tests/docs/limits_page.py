@@ -175,6 +175,15 @@ ACTING: Final = (
         "max-channels",
     ),
     Acting(
+        "messages that clients of a user, or of a virtual host, publish in a second, and bytes that they send",
+        (),
+        "what is more isn't read until it may come",
+        "none: `set_user_limits`, `set_vhost_limits` (access.md)",
+        "AMQP 0-9-1: connection.blocked; HTTP: 429; at the login in AMQP 1.0, MQTT 5, STOMP and the stream protocol; "
+        "state `flow` and `rate_limit` of the connection; the log, once a minute for each user or virtual host",
+        "rate limits",
+    ),
+    Acting(
         "channels of the broker",
         (),
         "the channel is refused",
@@ -950,6 +959,15 @@ QUIET: Final = (
         (
             "core.administration.operations.delayed.READ_AT_ONCE",
             "core.rechecks.USERS_PER_SLICE",
+            "core.clients.rate_limits.SESSIONS_PER_SLICE",
+            "core.clients.rate_limits.SERVED_AT_ONCE",
+            "core.clients.rate_limits.SECOND_MS",
+            "core.clients.rate_limits.WAIT_MS",
+            "adapters.session.pace.CALM_MS",
+            "adapters.session.pace.NEXT_TURN_MS",
+            "adapters.session.pace.MESSAGE_BYTES_LEAST",
+            "adapters.session.pace.PART_BYTES_LEAST",
+            "adapters.session.pace.PART_BYTES_MAX",
             "adapters.amqp10.amending.AMENDED_PER_SLICE",
             "adapters.amqp10.suspended.RELEASED_PER_SLICE",
             "core.queues.weight.WEIGHED_PER_SLICE",

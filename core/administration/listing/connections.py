@@ -46,6 +46,16 @@ class ConnectionRow(Row):
         """False once the connection is gone."""
         return self.session in self.broker.sessions
 
+    @Column
+    def rate_limit(self) -> str:
+        """Which limit of a rate holds it back (max-message-rate...), in words; empty while none does."""
+        paced = self.broker.rate_limits.paced.get(self.session)
+        return "" if paced is None else paced.reason
+
+    def state_with_rate(self, state: str) -> str:
+        """`flow` for one that is running, but held back by a limit of a rate; else its state."""
+        return "flow" if state == "running" and self.rate_limit else state
+
     @property
     def protocol_name(self) -> str:
         """The protocol and its version, such as `MQTT 5-0`."""

@@ -14,7 +14,7 @@ ALL: Final = Option("global")
 
 @word(
     "DEFINITION",
-    'limit a virtual host: {"max-connections": 100, "max-queues": 1000}; -1 is no limit',
+    'limit a virtual host: {"max-connections": 100, "max-queues": 1000, "max-message-rate": 5000}; -1 is no limit',
     'Setting vhost limits to "{0}" for vhost "{vhost}" ...',
     options=(VHOST,),
     example='-p orders \'{"max-connections": 100, "max-queues": 1000}\'',
@@ -50,7 +50,7 @@ def list_vhost_limits(control: Control, request: Request) -> Answer:
 
 @word(
     "USER DEFINITION",
-    'limit a user: {"max-connections": 10, "max-channels": 100}; -1 is no limit',
+    'limit a user: {"max-connections": 10, "max-channels": 100, "max-byte-rate": 1000000}; -1 is no limit',
     'Setting user limits to "{1}" for user "{0}" ...',
     example="ada '{\"max-connections\": 10}'",
 )

@@ -53,6 +53,7 @@ CONNECTIONS: Final = View(
         **fields("recv_oct", "send_oct", "recv_cnt", "send_cnt", "send_pend"),
         **details(DATA_RATES, "recv_oct", "send_oct"),
         "connected_at": same("connected_at"),
+        "rate_limit": Field(("rate_limit",), lambda cells, look: cells["rate_limit"] or None, omitted=True),
     },
     Sampled(lambda row: row.session, lambda row: {"recv_oct": row.recv_oct, "send_oct": row.send_oct}),
 )

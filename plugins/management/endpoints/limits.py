@@ -39,7 +39,7 @@ async def get_vhost_limits(call: Call) -> Listed:
 @endpoint(
     "PUT",
     "/vhost-limits/{vhost}/{limit}",
-    "Set max-connections or max-queues of a virtual host.",
+    "Set max-connections, max-queues, or a rate, of a virtual host.",
     needs=Needs.ADMINISTRATOR,
     body=LimitBody,
 )
@@ -81,7 +81,7 @@ async def get_user_limits(call: Call) -> Listed:
 @endpoint(
     "PUT",
     "/user-limits/{user}/{limit}",
-    "Set max-connections or max-channels of a user.",
+    "Set max-connections, max-channels, or a rate, of a user.",
     needs=Needs.ADMINISTRATOR,
     body=LimitBody,
 )

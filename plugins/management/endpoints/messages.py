@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, cast
 from warren.core.administration import operations
 from warren.core.administration.definitions_json.field_values import to_json
 from warren.core.administration.operations import queues as queue_operations
-from warren.gateway.plugin import PublishBlocked, Refused, Unroutable
+from warren.gateway.plugin import PublishBlocked, RateExceeded, Refused, Unroutable
 from warren.plugins.management import objects
 from warren.plugins.management.bodies import GetBody, PublishBody
 from warren.plugins.management.endpoint import Call, Listed, endpoint
-from warren.plugins.management.errors import UNAVAILABLE, ApiError, bad_request
+from warren.plugins.management.errors import TOO_MANY, UNAVAILABLE, ApiError, bad_request
 from warren.plugins.management.message_properties import properties_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ async def publish(call: Call) -> object:
             return {"routed": False}
         except Refused as error:
             raise bad_request(f"rejected: {error}") from None
+        except RateExceeded as error:
+            raise ApiError(429, TOO_MANY, str(error), {"retry-after": "1"}) from None
         except PublishBlocked as error:
             raise ApiError(503, UNAVAILABLE, f"publishing is blocked: {error}") from None
     return {"routed": True}

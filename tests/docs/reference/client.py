@@ -10,7 +10,7 @@ PARTS = {
     "The broker": ("open_broker", "EmbeddedBroker"),
     "The client": ("BrokerClient", "QueueState", "Subscription", "Delivery", "PendingConfirmation"),
     "Messages": ("Properties", "encode_properties"),
-    "Errors": ("ClientClosed", "ConsumerEnded", "PublishBlocked", "Refused", "Unroutable"),
+    "Errors": ("ClientClosed", "ConsumerEnded", "PublishBlocked", "RateExceeded", "Refused", "Unroutable"),
 }
 
 MODULES = {"QueueState": "warren.gateway.client.client"}

@@ -96,6 +96,7 @@ function factsOf(connection) {
     ['TLS', connection.ssl ? [connection.ssl_protocol, connection.ssl_cipher].filter(Boolean).join(', ') : null],
     ['Certificate of', connection.peer_cert_subject],
     ['Valid', connection.peer_cert_validity],
+    ['Held back', connection.rate_limit ?? null],
   ];
 }
 

@@ -1,5 +1,6 @@
 /** One user: tags, password, permissions, topic permissions, limits. */
 
+import { USER_LIMITS } from '../data/limits.js';
 import { link, path } from '../data/paths.js';
 import { deleteButton } from '../views/danger.js';
 import { badge, button, card, linkTo } from '../views/dom.js';
@@ -15,7 +16,7 @@ export async function open(room) {
   const first = await room.api.get(address, {}, { signal: room.signal });
   const facts = new Facts();
   const permissions = permissionCards(room, { user: name });
-  const limits = limitsCard(room, { address: path`/user-limits/${name}`, names: ['max-connections', 'max-channels'] });
+  const limits = limitsCard(room, { address: path`/user-limits/${name}`, names: USER_LIMITS });
   let user = first;
   room.show(
     room.heading(name, {

@@ -1,5 +1,6 @@
 /** One virtual host: how full it is, who may enter it, its limits; export and import of what is in it. */
 
+import { VHOST_LIMITS } from '../data/limits.js';
 import { link, path } from '../data/paths.js';
 import { SPAN } from '../data/samples.js';
 import { Trends } from '../data/trends.js';
@@ -36,7 +37,7 @@ export async function open(room) {
   const messages = new Chart({ title: 'Messages', series: MESSAGES, unit: countText });
   const rates = new Chart({ title: 'Messages per second', series: RATES, unit: rateText });
   const permissions = administers ? permissionCards(room, { vhost: name }) : { cards: [], update: () => null };
-  const limits = limitsCard(room, { address: path`/vhost-limits/${name}`, names: ['max-connections', 'max-queues'] });
+  const limits = limitsCard(room, { address: path`/vhost-limits/${name}`, names: VHOST_LIMITS });
   const protection = button('', {}, () => protect(room, address, !vhost.protected_from_deletion));
   const showProtection = () => setText(protection, vhost.protected_from_deletion ? 'Allow deletion' : 'Protect from deletion');
   showProtection();

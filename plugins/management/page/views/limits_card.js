@@ -1,5 +1,6 @@
 /** Limits of one user or virtual host: shown, set, lifted. */
 
+import { leastOf, limitText } from '../data/limits.js';
 import { countText } from '../data/units.js';
 import { button, card, element } from './dom.js';
 import { openForm } from './form.js';
@@ -15,7 +16,7 @@ export function limitsCard(room, { address, names }) {
       title: 'Limits',
       submit: 'Save',
       about: 'An empty field is no limit.',
-      fields: names.map((name) => ({ name, label: name, kind: 'number', min: 0, value: limits[name] >= 0 ? limits[name] : '' })),
+      fields: names.map((name) => ({ name, label: limitText(name), kind: 'number', min: leastOf(name), value: limits[name] >= 0 ? limits[name] : '' })),
       action: async (values) => {
         for (const name of names) {
           const before = limits[name] ?? NO_LIMIT;

@@ -82,7 +82,7 @@ def test_limits(broker: Broker) -> None:
     assert operations.limits.of_user(broker, "guest") == {"max-connections": 2}
     operations.limits.clear_of_user(broker, "guest", operations.limits.ALL)
     assert operations.limits.of_user(broker, "guest") == {}
-    with pytest.raises(NotFound, match="unknown limit 'max-fun'; the limits are max-connections, max-channels, or all"):
+    with pytest.raises(NotFound, match="unknown limit 'max-fun'; the limits are max-connections, max-channels, "):
         operations.limits.clear_of_user(broker, "guest", "max-fun")
     with pytest.raises(PreconditionFailed):
         operations.limits.set_of_user(broker, "guest", {"max-queues": 1})
