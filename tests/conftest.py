@@ -7,7 +7,9 @@ pick one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,14 +27,21 @@ settings.load_profile("warren")
 pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp_wire")
 
 from tests.form import runs_once  # noqa: E402  # rewriting comes first
-from tests.support import limits, logs  # noqa: E402
+from tests.support import distribution, limits, logs  # noqa: E402
 from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
 from warren.forms import why_interpreted  # noqa: E402
 from warren.gateway.version import form, form_and_reason  # noqa: E402
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """For `-n auto`.  It is asked before plugins are configured, so that it stands here."""
+    return distribution.workers()
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    distribution.register(config)
     limits.register(config)
     config.addinivalue_line(
         "markers",
@@ -110,11 +119,29 @@ def the_log_is_left_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def broker_process(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """The session's broker; at the end of the session it must hold no queue that a test left behind."""
-    with run_broker(request.param) as broker:
-        yield broker
-        assert broker.queue_names() == [], "queues left behind by tests"
+def session_broker() -> Iterator[Callable[[str], Broker]]:
+    """The session's broker of a name, started when it is first asked for and ended with the session.
+
+    pytest ends a fixture whenever its parameter changes, which in a run that goes file by file is twice a file, and a
+    start of RabbitMQ takes five seconds of processor time: so the processes belong to a fixture without parameters.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def started(name: str) -> Broker:
+            broker = stack.enter_context(run_broker(name))
+            limits.shared(broker.process_id)
+            return broker
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+def broker_process(request: pytest.FixtureRequest, session_broker: Callable[[str], Broker]) -> Iterator[Broker]:
+    """The session's broker; when tests go on with another, it must hold no queue that one of them left behind."""
+    broker = session_broker(request.param)
+    yield broker
+    assert broker.queue_names() == [], "queues left behind by tests"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -54,32 +55,53 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
 
 def constants(*, all_numbers: bool = False) -> dict[str, Constant]:
     """All that may be limits, by name; or all that are numbers."""
-    found = {}
-    for path, tree in trees():
-        module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        compared = set() if any(part in path for part in FORMATS) else _compared(tree)
-        for statement in tree.body:
-            target, value = _assigned(statement)
-            number = _number(value) if value is not None else None
-            may_be = all_numbers or CALLED_LIKE_A_LIMIT.search(target) or target in compared
-            if target and number is not None and may_be:
-                name = f"{module}.{target}"
-                found[name] = Constant(name, number)
-    return found
+    return {each.name: each for each, may_be in _read(trees).numbers if all_numbers or may_be}
 
 
-def counted_names() -> set[str]:
+def counted_names() -> frozenset[str]:
     """The names under which the source counts that a limit has done something."""
+    return _read(trees).counted
+
+
+class _Found(NamedTuple):
+    """What is in the source.  numbers: each with whether it may be a limit."""
+
+    numbers: tuple[tuple[Constant, bool], ...]
+    counted: frozenset[str]
+
+
+@cache
+def _read(source: Callable[[], Iterator[tuple[str, ast.Module]]]) -> _Found:
+    """The source is parsed once for all who ask, which takes seconds."""
+    numbers: list[tuple[Constant, bool]] = []
+    counted: set[str] = set()
+    for path, tree in source():
+        numbers += _numbers(path, tree)
+        counted |= _counted_names(tree)
+    return _Found(tuple(numbers), frozenset(counted))
+
+
+def _numbers(path: str, tree: ast.Module) -> Iterator[tuple[Constant, bool]]:
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    compared = set() if any(part in path for part in FORMATS) else _compared(tree)
+    for statement in tree.body:
+        target, value = _assigned(statement)
+        number = _number(value) if value is not None else None
+        if target and number is not None:
+            may_be = bool(CALLED_LIKE_A_LIMIT.search(target)) or target in compared
+            yield Constant(f"{module}.{target}", number), may_be
+
+
+def _counted_names(tree: ast.Module) -> set[str]:
     found: set[str] = set()
-    for _, tree in trees():
-        texts = {
-            target: value.value
-            for target, value in map(_assigned, tree.body)
-            if isinstance(value, ast.Constant) and isinstance(value.value, str)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _is_counting(node):
-                found |= set(_texts(node, texts))
+    texts = {
+        target: value.value
+        for target, value in map(_assigned, tree.body)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _is_counting(node):
+            found |= set(_texts(node, texts))
     return found
 
 

@@ -9,7 +9,8 @@ test, the end of its fixtures) runs under a `Watch`:
   waits doesn't hear of either and gets the error raised.  If even that doesn't end the phase, time and again, the
   process ends, with the stacks of its threads.
 - memory: RLIMIT_DATA lets this process, and each child that the phase starts, allocate so much more than the process
-  had at the beginning; the timer looks at the sum over this process and its children, less what it had itself.
+  had at the beginning; the timer looks at the sum over this process and its children, less what it had itself, and
+  less what processes that all tests share (`shared`) had.
 - disk: RLIMIT_FSIZE bounds each file, and the timer looks at the whole of `tmp_path`.
 
 A test that needs more says so: `@pytest.mark.limits(seconds=300)`.  The error is no Exception: code under test that
@@ -104,6 +105,14 @@ def register(config: pytest.Config) -> None:
     config.pluginmanager.register(LimitsPlugin(config), "limits")
 
 
+_shared: set[int] = set()
+
+
+def shared(process_id: int) -> None:
+    """Say of a child that it is the whole session's: what it has when a phase begins isn't that phase's."""
+    _shared.add(process_id)
+
+
 @contextmanager
 def bounded(limits: Limits, directory: Path | None = None, stacks_fd: int = 2) -> Iterator[None]:
     """Ends the block, with a LimitExceededError, when it takes more than `limits`; main thread only.
@@ -150,11 +159,12 @@ class Watch:
         self._limits = limits
         self._directory = directory
         self._stacks_fd = stacks_fd
-        self._process_limits = _ProcessLimits(limits)
+        own = _status("self")
+        self._process_limits = _ProcessLimits(limits, own)
         self._ends_at = 0.0
         self._asked = 0
         self._heard = 0
-        self._memory_at_start = _status_bytes("self", "RssAnon")
+        self._memory_at_start = _bytes_of(own, "RssAnon") + sum(_status_bytes(str(pid), "RssAnon") for pid in _shared)
 
     def begin(self) -> None:
         """From here on."""
@@ -221,12 +231,12 @@ class Watch:
 
 
 class _ProcessLimits:
-    """The kernel's limits on a process, which children inherit."""
+    """The kernel's limits on a process, which children inherit.  status: what /proc says of it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, status: str) -> None:
         self._wanted = {resource.RLIMIT_FSIZE: limits.disk_mib * MEBIBYTE}
         if sys.platform == "linux":
-            self._wanted[resource.RLIMIT_DATA] = _status_bytes("self", "VmData") + limits.memory_mib * MEBIBYTE
+            self._wanted[resource.RLIMIT_DATA] = _bytes_of(status, "VmData") + limits.memory_mib * MEBIBYTE
         self._before: dict[int, int] = {}
 
     def set(self) -> None:
@@ -285,10 +295,18 @@ def _place(task: trio.lowlevel.Task) -> str:
 
 def _status_bytes(pid: str, name: str) -> int:
     """VmData: what RLIMIT_DATA counts of a process.  RssAnon: memory of its own, without files and what it shares."""
+    return _bytes_of(_status(pid), name)
+
+
+def _status(pid: str) -> str:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        with open(f"/proc/{pid}/status") as file:
+            return file.read()
     except OSError:
-        return 0
+        return ""
+
+
+def _bytes_of(status: str, name: str) -> int:
     _, found, rest = status.partition(f"\n{name}:")
     return int(rest.split(None, 1)[0]) * 1024 if found else 0
 

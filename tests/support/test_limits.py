@@ -194,6 +194,39 @@ def test_an_eating_test_fails(tmp_path: Path, kind: str) -> None:
     assert message in run(tmp_path, program)
 
 
+SHARED = """
+        from tests.support import limits
+        @pytest.fixture(scope="session")
+        def server():
+            program = "import sys, time; eaten = b'x' * (100 << 20); print(len(eaten), flush=True); time.sleep(600)"
+            with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+                process.stdout.readline()
+                limits.shared(process.pid)
+                yield
+                process.kill()
+        def test_that_starts_it(server): pass
+        @pytest.mark.limits(memory_mib=64)
+        def test_beside_it(server): time.sleep(1.5)  # the timer looks once a second
+        @pytest.mark.limits(memory_mib=64)
+        def test_it(server):
+            program = "import time; eaten = b'x' * (40 << 20); time.sleep(600)"
+            processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
+            try:
+                for process in processes: process.wait()
+            finally:
+                for process in processes:
+                    process.kill()
+                    process.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only time and the disk are bounded")
+def test_what_a_child_of_the_whole_session_had_before_is_not_counted(tmp_path: Path) -> None:
+    said = run(tmp_path, SHARED)
+    assert "1 failed, 3 passed" in said
+    assert "took more than 64 MiB of memory, with its child processes" in said
+
+
 def test_what_cannot_be_ended_ends_the_run_with_its_stacks(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         CONFTEST + "from tests.support import limits\nlimits.REPEAT_S, limits.END_S = 0.1, 0.5\n"
