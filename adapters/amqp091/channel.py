@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from warren.adapters.amqp091.connection import Connection
+    from warren.adapters.amqp091.nodes.owning_end import NodeEnd
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
     from warren.core.queues.unacked import Delivery
@@ -48,7 +49,8 @@ class Channel:
     """One open channel, and what ends with it.
 
     prefetch: the limit that new consumers get; shared_credit: what all of them have together.  counts: of its messages.
-    ignored_publishes: those that came after the broker closed it.
+    ignored_publishes: those that came after the broker closed it.  node: what it does otherwise for another node of a
+    cluster; None for clients.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Channel:
         "deliveries",
         "ignored_publishes",
         "name",
+        "node",
         "number",
         "prefetch",
         "reply_queue",
@@ -92,6 +95,7 @@ class Channel:
         self.transaction: Transaction | None = None
         self._last_queue: str | None = None
         self.reply_queue: Queue | None = None
+        self.node: NodeEnd | None = None
 
     def send(self, method: methods.Method) -> None:
         """Send a method without content on this channel."""
@@ -363,6 +367,8 @@ class Channel:
 
     def queue_name(self, name: str) -> str:
         """`name`, or the queue declared last when it is empty; NotFound (404) when there was none (spec A.4)."""
+        if self.node is not None:
+            self.node.check()
         if name:
             return name
         if self._last_queue is None:

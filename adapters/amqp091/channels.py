@@ -26,8 +26,11 @@ class Channels:
         self.by_number: dict[int, Channel] = {}
         self._confirming: dict[Channel, None] = {}
 
-    def open(self, connection: Connection, number: int) -> None:
-        """channel.open; NotAllowed (530) for one too many.  What counts is how many there are, not which (spec A.4)."""
+    def open(self, connection: Connection, number: int, queue_name: str = "") -> None:
+        """channel.open; NotAllowed (530) for one too many.  What counts is how many there are, not which (spec A.4).
+
+        queue_name: of the queue that a channel between nodes is for.
+        """
         channel_max = connection.agreed.channel_max
         count = len(self.by_number)
         if channel_max and count >= channel_max:
@@ -35,7 +38,9 @@ class Channels:
             raise limited(NotAllowed(text), "channel_max")
         if connection.client is not None:
             connection.client.open_channel()
-        self.by_number[number] = Channel(connection, number)
+        self.by_number[number] = channel = Channel(connection, number)
+        if connection.settings.nodes is not None:
+            connection.settings.nodes.begin(channel, queue_name)
         connection.send(number, methods.ChannelOpenOk())
 
     def has(self, channel: Channel) -> bool:

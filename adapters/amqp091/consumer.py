@@ -19,7 +19,7 @@ from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_fr
 from warren.adapters.amqp091.fitting import does_not_fit, properties_bytes_max
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
-from warren.core.messages.shown import shown_properties
+from warren.core.messages.shown import carried_properties, shown_properties
 from warren.core.queues.consumer import UNLIMITED_CREDIT, Consumer
 from warren.core.queues.framing import Framing
 
@@ -133,7 +133,8 @@ class AmqpConsumer(Consumer):
         ):
             content = message.content
         else:
-            properties = shown_properties(self.queue, message, redelivered=redelivered)
+            shown = shown_properties if self.channel.node is None else carried_properties
+            properties = shown(self.queue, message, redelivered=redelivered)
             if len(properties.raw) > properties_bytes_max(self._body_frame_max):
                 # It is nobody's until the connection has ended, whatever the consumer's acknowledgements are.
                 self.no_ack = False

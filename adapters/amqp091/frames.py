@@ -125,7 +125,7 @@ def _channel_method(
     channel = connection.channels.by_number.get(number)
     if channel is None:
         if ids == CHANNEL_OPEN:
-            _open_channel(connection, number)
+            _open_channel(connection, number, data, start, stop)
         elif ids != CHANNEL_CLOSE_OK:
             # A close-ok answers a close that the client's own has settled: both sides closed at once.
             raise ChannelError(f"expected 'channel.open'; channel {number} got {methods.name_of(ids)}")
@@ -164,9 +164,13 @@ def _while_closing(
     channel.frame_while_closing(ids)
 
 
-def _open_channel(connection: Connection, number: int) -> None:
+def _open_channel(connection: Connection, number: int, data: bytes, start: int, stop: int) -> None:
+    queue_name = ""
+    if connection.settings.nodes is not None:
+        method = connection.decode(data, start + FRAME_PREFIX_BYTES, stop)
+        queue_name = method.out_of_band if isinstance(method, methods.ChannelOpen) else ""
     try:
-        connection.channels.open(connection, number)
+        connection.channels.open(connection, number, queue_name)
     except BrokerError as error:
         connection.frame_failed(error, number, NO_IDS)
 

@@ -28,7 +28,7 @@ from warren.adapters.amqp091.codec.constants import (
     PROTOCOL_HEADER,
 )
 from warren.adapters.amqp091.frames import unexpected_method
-from warren.adapters.amqp091.sasl import Challenge, Outcome, standard_mechanisms
+from warren.adapters.amqp091.sasl import Challenge, Mechanisms, Outcome, Vouched, standard_mechanisms
 from warren.adapters.interface import Beginning
 from warren.adapters.session.admission import LoginRefused, Source, enter, let_in, log_in, refused
 from warren.core.errors import AccessRefused, ChannelError, NotAllowed
@@ -79,7 +79,12 @@ class Handshake:
         self.state = "starting"
         self._header_seen = False
         self._waiting_for: type[methods.Method] = methods.ConnectionStartOk
-        self._mechanisms = standard_mechanisms(connection.settings.anonymous_user, connection.settings.auth_mechanisms)
+        settings = connection.settings
+        self._mechanisms = (
+            standard_mechanisms(settings.anonymous_user, settings.auth_mechanisms)
+            if settings.nodes is None
+            else Mechanisms(settings.nodes.mechanisms())
+        )
         self._answer: Callable[[bytes], Outcome] | None = None
         self._user: User | None = None
 
@@ -119,7 +124,12 @@ class Handshake:
             self._start_ok(method)
         elif isinstance(method, methods.ConnectionSecureOk):
             if self._answer is not None:
-                self._take(self._answer(method.response))
+                try:
+                    outcome = self._answer(method.response)
+                except LoginRefused as error:
+                    self._connection.authentication_failed(error, self.agreed.mechanism)
+                    return
+                self._take(outcome)
         elif isinstance(method, methods.ConnectionTuneOk):
             self._tune_ok(method)
         elif isinstance(method, methods.ConnectionOpen):
@@ -159,6 +169,9 @@ class Handshake:
         mechanism = self._mechanisms.find(method.mechanism)
         try:
             outcome = mechanism.start(method.response, self._connection.transport)
+        except LoginRefused as error:
+            self._connection.authentication_failed(error, method.mechanism)
+            return
         except AccessRefused:
             refused(self._connection.broker, Source(ATTEMPTS_LABEL, self._connection.transport.peer_host, ""))
             raise
@@ -172,13 +185,16 @@ class Handshake:
             self._waiting_for = methods.ConnectionSecureOk
             connection.send(0, methods.ConnectionSecure(outcome.question))
             return
-        try:
-            self._user = log_in(
-                connection.broker, connection.transport, outcome.user, outcome.password, self.agreed.mechanism
-            )
-        except LoginRefused as error:
-            connection.authentication_failed(error, outcome.user)
-            return
+        if isinstance(outcome, Vouched):
+            self._user = outcome.user
+        else:
+            try:
+                self._user = log_in(
+                    connection.broker, connection.transport, outcome.user, outcome.password, self.agreed.mechanism
+                )
+            except LoginRefused as error:
+                connection.authentication_failed(error, outcome.user)
+                return
         let_in(connection.broker, connection.transport, ATTEMPTS_LABEL, self._user.name)
         settings = connection.settings
         self.state = "tuning"

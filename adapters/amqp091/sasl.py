@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
-from typing import ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from warren.adapters.amqp091.codec.constants import AUTH_MECHANISMS
 from warren.core.errors import AccessRefused, CommandInvalid, MalformedField, Scope
 from warren.core.frozen import frozen
 from warren.core.messages.field_table import FieldTable, decode_table_body
+
+if TYPE_CHECKING:
+    from warren.core.access.accounts import User
 
 
 class Peer(Protocol):
@@ -53,7 +56,14 @@ class Challenge:
     answer: Callable[[bytes], Outcome]
 
 
-Outcome: TypeAlias = "Credentials | Challenge"
+@frozen
+class Vouched:
+    """A login that the mechanism has made itself: nobody else is asked."""
+
+    user: User
+
+
+Outcome: TypeAlias = "Credentials | Challenge | Vouched"
 
 
 class Mechanism(Protocol):

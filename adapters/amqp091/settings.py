@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.adapters.amqp091.codec.constants import (
     AUTH_MECHANISMS,
@@ -25,6 +25,9 @@ from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import several_of, size, text, whole_number, zero_or
 from warren.core.frozen import frozen
 
+if TYPE_CHECKING:
+    from warren.adapters.amqp091.nodes.owning_end import NodeAccess
+
 FRAME_MAX_MOST_BYTES: Final = 2**28
 """A frame is held in memory as a whole, for each connection that is sending one."""
 
@@ -39,7 +42,8 @@ class Amqp091Settings:
     unread_timeout_ms: how long a peer may leave its replies unread, once its commands wait for that.  own_version: of
     Warren itself, for the server properties.  anonymous_user: offer the mechanism ANONYMOUS, which logs in as this
     user.  hint: what a peer's first bytes look like, for the log.  answer_to_typing: what a person is told who types.
-    other_versions: what else of AMQP is spoken on the same listener; None for nothing else.
+    other_versions: what else of AMQP is spoken on the same listener; None for nothing else.  nodes: connections
+    are those of other nodes of a cluster, and nobody else's; None for those of clients.
     """
 
     heartbeat_s: int = configured(
@@ -109,3 +113,4 @@ class Amqp091Settings:
     hint: Callable[[bytes], str] = no_hint
     answer_to_typing: Callable[[bytes], bytes] = no_answer
     other_versions: OtherVersions | None = None
+    nodes: NodeAccess | None = None

@@ -18,7 +18,15 @@ def shown_properties(queue: Queue, message: Message, *, redelivered: bool) -> Pr
 
     x-delivery-count: those that failed; x-acquired-count: all of them, as far as they are known.
     """
-    properties = without_internal(message.properties)
+    return _with_counts(queue, message, without_internal(message.properties), redelivered=redelivered)
+
+
+def carried_properties(queue: Queue, message: Message, *, redelivered: bool) -> Properties:
+    """The same as they go to another node of a cluster, which takes off itself what consumers don't see."""
+    return _with_counts(queue, message, message.properties, redelivered=redelivered)
+
+
+def _with_counts(queue: Queue, message: Message, properties: Properties, *, redelivered: bool) -> Properties:
     if redelivered and queue.counts_deliveries:
         failures = queue.failures(message)
         acquired = max(failures, queue.returns(message))

@@ -205,6 +205,11 @@ class Queue:
         """Whether it is the subscription of a user who is deleted, and goes soon, whoever has the name now."""
         return bool(self.user) and not self.vhost.broker.users.owns(self.user, self.user_id)
 
+    @property
+    def is_remote(self) -> bool:
+        """True for what stands here for a queue that another node of the cluster has (core.cluster.remote_queue)."""
+        return False
+
     @classmethod
     def check_declaration(
         cls, description: str, *, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool

@@ -72,6 +72,7 @@ ROOMS: Final = (
     "adapters.amqp091.codec",
     "adapters.amqp091.client",
     "adapters.amqp091",
+    "adapters.amqp091.nodes",
     "adapters.amqp10.codec",
     "adapters.amqp10.client",
     "adapters.amqp10",

@@ -13,12 +13,14 @@ from warren.adapters.amqp091.codec.constants import (
     FRAME_MAX_LEAST_BYTES,
 )
 from warren.adapters.peers.errors import PeerError
+from warren.adapters.peers.node_proof import NotProved
 from warren.core.frozen import frozen
 from warren.core.messages.field_table import FieldTable, encode_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from warren.adapters.peers.node_proof import AskingNode
     from warren.core.messages.field_table import Encodable
 
 CAPABILITIES: Final = (
@@ -45,7 +47,8 @@ class Login:
     """How this client introduces itself.
 
     name: what the peer's listings call the connection.  heartbeat_s: what is asked for, 0 for none; the peer's wish
-    counts if it is shorter.  channel_max: 0 for the peer's.
+    counts if it is shorter.  channel_max: 0 for the peer's.  node: proves that this is a node of the peer's cluster, in
+    place of user and password.
     """
 
     product: str
@@ -58,6 +61,7 @@ class Login:
     heartbeat_s: int = 10
     channel_max: int = 0
     frame_max: int = FRAME_MAX_DEFAULT_BYTES
+    node: AskingNode | None = field(default=None, repr=False)
 
 
 class Handshake:
@@ -87,6 +91,8 @@ class Handshake:
         Raises PeerError for a method out of turn, a login that the peer doesn't offer, a frame_max below the least.
         """
         if isinstance(method, methods.ConnectionSecure):
+            if self._login.node is not None:
+                return [methods.ConnectionSecureOk(_proof(self._login.node, method.challenge))]
             raise PeerError(f"the peer asks for more than the mechanism {self._login.mechanism} has to say")
         if not isinstance(method, self._expected):
             raise PeerError(f"the peer sent {method.NAME} during the handshake instead of {self._expected.NAME}")
@@ -135,7 +141,16 @@ def _smaller(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
 
 
+def _proof(node: AskingNode, challenge: bytes) -> bytes:
+    try:
+        return node.answer(challenge)
+    except NotProved as error:
+        raise PeerError(str(error)) from None
+
+
 def _response(login: Login) -> bytes:
+    if login.node is not None:
+        return login.node.start()
     if login.mechanism == "EXTERNAL":
         return b""
     if login.mechanism == "AMQPLAIN":

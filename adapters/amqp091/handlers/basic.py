@@ -15,7 +15,7 @@ from warren.core.declaring.bindings import REPLY_QUEUE
 from warren.core.declaring.names import generated_name, unguessable
 from warren.core.declaring.queues import accessible_queue
 from warren.core.errors import NotAllowed, NotImplementedByBroker, PreconditionFailed
-from warren.core.messages.shown import shown_properties
+from warren.core.messages.shown import carried_properties, shown_properties
 from warren.core.queues import observing
 from warren.core.queues.answer import Answer, Polled
 from warren.core.queues.classic.queue import ClassicQueue
@@ -42,6 +42,9 @@ def qos(channel: Channel, method: methods.BasicQos) -> None:
 
 def consume(channel: Channel, method: methods.BasicConsume) -> None:
     """basic.consume; consume-ok goes out before the first delivery."""
+    if channel.node is not None:
+        channel.node.consume(method)
+        return
     tag = method.consumer_tag or generated_name("amq.ctag")
     if tag in channel.consumers:
         raise NotAllowed(f"attempt to reuse consumer tag '{tag}'", advice=f"it is in use on channel {channel.number}")
@@ -116,7 +119,8 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
             queue, message, channel.client, channel.number, redelivered=redelivered, no_ack=method.no_ack
         )
     else:
-        properties = shown_properties(queue, message, redelivered=redelivered)
+        shown = shown_properties if channel.node is None else carried_properties
+        properties = shown(queue, message, redelivered=redelivered)
     fits = len(properties.raw) <= properties_bytes_max(channel.connection.body_frame_max)
     tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack and fits)
     if not fits:

@@ -32,6 +32,8 @@ REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"
 
 def check_method(channel: Channel, method: methods.BasicPublish) -> None:
     """Everything about a publish that its method alone can get wrong, before its content is taken."""
+    if channel.node is not None:
+        return
     if method.immediate:
         raise NotImplementedByBroker("immediate=true", advice="publish with an expiration of 0 instead")
     check_publish(channel.client, method.exchange, method.routing_key)
@@ -39,6 +41,9 @@ def check_method(channel: Channel, method: methods.BasicPublish) -> None:
 
 def publish(channel: Channel, content: IncomingContent[methods.BasicPublish]) -> None:
     """A whole publish has arrived: check its properties, route it, and deliver it or keep it for tx.commit."""
+    if channel.node is not None:
+        channel.node.publish(content)
+        return
     vhost = channel.client.vhost
     method = content.method
     properties = content.properties

@@ -54,6 +54,11 @@ def _on(method: type[_MethodType], handler: Callable[[Channel, _MethodType], Non
     _handlers[method] = handler  # type: ignore[assignment]
 
 
+def handle_also(method: type[_MethodType], handler: Callable[[Channel, _MethodType], None]) -> None:
+    """Do this for a further method, which a module brings that most brokers don't load."""
+    _on(method, handler)
+
+
 def _open(channel: Channel, method: methods.ChannelOpen) -> None:
     raise ChannelError("second 'channel.open' seen")
 

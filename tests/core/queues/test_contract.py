@@ -15,8 +15,10 @@ import pytest
 
 from tests.support import core_clients
 from tests.support.late_queue import LATE_BY_MS, LateQueue, late_queues
+from tests.support.node_pair import NodePair, PairedBroker
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.declaring.queues import (
     accessible_queue,
     check_queue,
@@ -94,9 +96,50 @@ class Place:
         assert found is None or isinstance(found, tuple)
         return found
 
+    def look(self, start: int, count: int) -> tuple[list[tuple[bytes, bool]], int]:
+        """Body and redelivered flag of what is found, and where to go on."""
+        found, position = browse(self.queue, start, count)
+        return [(each.message.body, each.redelivered) for each in found], position
+
     def restart(self) -> Queue:
         self.broker.restart()
         return self.queue
+
+
+class RemotePlace(Place):
+    """The queue is another broker's, and looked at from here; see tests/support/node_pair.py."""
+
+    def declare(self, name: str = "q") -> Queue:
+        pair = self.pair
+        if name not in self.broker.vhost.queues:
+            pair.declare(name, self.arguments)
+        return super().declare(name)
+
+    @property
+    def pair(self) -> NodePair:
+        assert isinstance(self.broker, PairedBroker)
+        assert self.broker.pair is not None
+        return self.broker.pair
+
+    @property
+    def queue(self) -> Queue:
+        queue = self.broker.vhost.queue("q")
+        assert isinstance(queue, RemoteQueue)
+        queue.look()
+        self.broker.settle()
+        return queue
+
+    def look(self, start: int, count: int) -> tuple[list[tuple[bytes, bool]], int]:
+        queue = self.queue
+        assert isinstance(queue, RemoteQueue)
+        found = self.ask(partial(queue.browse_far, start, count))
+        assert isinstance(found, list)
+        return [(each.message.body, each.redelivered) for each in found], start + len(found)
+
+    def publish(self, *bodies: bytes) -> list[Receipt]:
+        receipts = super().publish(*bodies)
+        assert self.queue
+        return receipts
 
 
 KINDS: dict[str, tuple[dict[str, Encodable], bool]] = {
@@ -106,15 +149,28 @@ KINDS: dict[str, tuple[dict[str, Encodable], bool]] = {
     "priority on disk": ({"x-max-priority": 3}, True),
     "late in memory": ({"x-queue-type": "late"}, False),
     "late on disk": ({"x-queue-type": "late"}, True),
+    "another node's": ({}, False),
+    "another node's quorum": ({"x-queue-type": "quorum"}, False),
 }
+
+
+def own_place(arguments: dict[str, Encodable], directory: Path, on_disk: bool) -> Place:
+    broker = SimulatedBroker(directory if on_disk else None, backlog_bytes_max=0)
+    return Place(broker, dict(arguments), on_disk)
+
+
+def remote_place(arguments: dict[str, Encodable]) -> Place:
+    near = PairedBroker()
+    near.pair = NodePair(near, SimulatedBroker())
+    return RemotePlace(near, dict(arguments))
 
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     arguments, on_disk = KINDS[request.param]
     with late_queues():
-        broker = SimulatedBroker(tmp_path if on_disk else None, backlog_bytes_max=0)
-        place = Place(broker, dict(arguments), on_disk)
+        place = remote_place(arguments) if "another" in request.param else own_place(arguments, tmp_path, on_disk)
+        broker = place.broker
         place.declare()
         yield place
         broker.settle()
@@ -232,10 +288,7 @@ def test_polling(place: Place) -> None:
 
 def test_looking_changes_nothing(place: Place) -> None:
     place.publish(b"1", b"2", b"3")
-    found, position = browse(place.queue, 1, 5)
-    assert [each.message.body for each in found] == [b"2", b"3"]
-    assert [each.redelivered for each in found] == [False, False]
-    assert position == 3
+    assert place.look(1, 5) == ([(b"2", False), (b"3", False)], 3)
     assert place.queue.ready_count == 3
 
 

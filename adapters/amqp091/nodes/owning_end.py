@@ -1,0 +1,285 @@
+"""The end of a link between nodes where the queue is: what a channel of it does otherwise than a client's.
+
+A channel is for one queue, named by channel.open (codec/methods_between_nodes.py).  What another node publishes has
+been checked and routed there, and is counted there; here it only goes to the queue, with the headers that are the
+broker's own.  Consumers stand for consumers of that node: they are given what was granted to them, and see those
+headers, too, since the other node takes them off.  What a consumer asks for and doesn't get ends that consumer alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.framing import content_frames
+from warren.adapters.amqp091.codec.methods_between_nodes import (
+    NodeBrowse,
+    NodeBrowseFound,
+    NodeBrowseOk,
+    NodeEnded,
+    NodeGrant,
+    NodeLook,
+    NodeLookOk,
+    NodeRelease,
+)
+from warren.adapters.amqp091.codec.texts import short_text
+from warren.adapters.amqp091.consumer import AmqpConsumer
+from warren.adapters.amqp091.handlers.table import handle_also
+from warren.adapters.amqp091.known_publishes import KnownPublish
+from warren.adapters.amqp091.sasl import Challenge, Vouched
+from warren.adapters.peers.node_proof import MECHANISM, AskedNode, NotProved
+from warren.core.access.accounts import BROKER, LoginRefused
+from warren.core.administration.listing.queues import QueueRow
+from warren.core.errors import AccessRefused, BrokerError, NotFound
+from warren.core.messages.address import Address
+from warren.core.messages.field_table import encode_table
+from warren.core.messages.message import Message
+from warren.core.messages.shown import carried_properties
+from warren.core.queues.browse import browse
+from warren.core.routing.known_routes import may_be_remembered
+from warren.core.routing.route import Route
+from warren.core.routing.vhost import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warren.adapters.amqp091.channel import Channel
+    from warren.adapters.amqp091.codec.content import IncomingContent
+    from warren.adapters.amqp091.sasl import Mechanism, Peer
+    from warren.adapters.amqp091.sasl import Outcome as LoginOutcome
+    from warren.core.messages.field_table import Encodable
+    from warren.core.queues.base import Queue
+    from warren.core.routing.receipt import Receipt
+
+SHOWN: Final = ("messages", "messages_ready", "messages_unacknowledged", "messages_dlx", "consumers")
+"""What is told of the queue."""
+
+BROWSED_AT_ONCE: Final = 200
+"""Messages that are shown for one question; more are asked for by further ones."""
+
+
+class NodeMechanism:
+    """SASL's side of adapters.peers.node_proof: the one way to log in on a cluster's listener, and nowhere else."""
+
+    __slots__ = ("_name", "_secret")
+
+    def __init__(self, secret: bytes, name: str) -> None:
+        self._secret = secret
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return MECHANISM
+
+    def offered_to(self, peer: Peer) -> bool:
+        """To everybody: who doesn't know the secret doesn't get in."""
+        return True
+
+    def start(self, response: bytes, peer: Peer) -> LoginOutcome:
+        """See sasl.Mechanism; the outcome is the broker's own user."""
+        node = AskedNode(self._secret, self._name)
+        try:
+            question = node.challenge(response)
+        except NotProved as error:
+            raise LoginRefused(MECHANISM, str(error)) from None
+
+        def answer(proof: bytes) -> LoginOutcome:
+            try:
+                node.check(proof)
+            except NotProved as error:
+                raise LoginRefused(MECHANISM, str(error)) from None
+            return Vouched(BROKER)
+
+        return Challenge(question, answer)
+
+
+class NodeAccess:
+    """What makes a listener's connections those of nodes (Amqp091Settings.nodes)."""
+
+    __slots__ = ("_name", "_secret")
+
+    def __init__(self, secret: bytes, name: str) -> None:
+        self._secret = secret
+        self._name = name
+
+    def mechanisms(self) -> Sequence[Mechanism]:
+        """How they log in."""
+        return [NodeMechanism(self._secret, self._name)]
+
+    def begin(self, channel: Channel, queue_name: str) -> None:
+        """A channel was opened for a queue; NotFound (404) where this node doesn't have it."""
+        channel.node = NodeEnd(channel, queue_name)
+
+
+class KnownPassing(KnownPublish):
+    """A publish that another node has counted already."""
+
+    __slots__ = ()
+
+    def published(self, count: int) -> int:
+        return count
+
+
+class NodeConsumer(AmqpConsumer):
+    """A consumer of another node: its credit is what was granted."""
+
+    __slots__ = ()
+
+    def __init__(self, channel: Channel, queue: Queue, method: methods.BasicConsume) -> None:
+        super().__init__(
+            channel,
+            queue,
+            method.consumer_tag,
+            no_ack=False,
+            exclusive=method.exclusive,
+            prefetch=0,
+            arguments=method.arguments,
+        )
+        self.credit = 0
+
+    def acknowledged(self) -> None:
+        """Credit is granted, and doesn't come back by itself."""
+
+    def all_acknowledged(self, count: int) -> None:
+        """See `acknowledged`."""
+
+    def grant(self, credit: int) -> None:
+        """So many more may be sent; 0: none any more."""
+        if credit:
+            self.credit += credit
+            self.resume()
+        else:
+            self.credit = 0
+            if not self.parked:
+                self.queue.park(self)
+
+    def cancelled(self) -> None:
+        """The queue is gone, or isn't this node's any more."""
+        self.channel.consumers.pop(self.tag, None)
+        if not self.channel.closing:
+            self.channel.send(NodeEnded(self.tag))
+
+
+class NodeEnd:
+    """Of one channel.  queue: the one that it is for."""
+
+    __slots__ = ("_channel", "queue")
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self._channel = channel
+        self.queue = _own_queue(channel, name)
+        channel.queue_declared(name)
+
+    def check(self) -> None:
+        """NotFound (404) when the queue is gone, or another one of its name is there."""
+        if self._channel.client.vhost.queues.get(self.queue.name) is not self.queue:
+            raise NotFound(f"no {self.queue.description} on this node any more")
+
+    def publish(self, content: IncomingContent[methods.BasicPublish]) -> None:
+        """Give a message to the queue, and remember the way."""
+        self.check()
+        channel, method = self._channel, content.method
+        vhost = channel.client.vhost
+        broker = vhost.broker
+        body = content.body()
+        address = Address(method.exchange, method.routing_key)
+        message = Message(broker.next_sequence(), address, content.properties, body, 0, len(body), 0, broker.now_ms)
+        route = Route(address, (self.queue,), routed=True, cacheable=True)
+        receipt = route.receipt
+        outcome = vhost.deliver_to(self.queue, message, receipt)
+        self._confirm(outcome, receipt)
+        if may_be_remembered(vhost, route):
+            channel.connection.known.remember(content.frame, KnownPassing(route, channel.counts, channel.confirms))
+
+    def _confirm(self, outcome: Outcome, receipt: Receipt | None) -> None:
+        channel, confirms = self._channel, self._channel.confirms
+        if confirms is None:
+            return
+        if outcome is Outcome.REFUSED:
+            channel.send(methods.BasicNack(confirms.refuse(), multiple=False, requeue=False))
+        elif receipt is not None and receipt.pending:
+            number = confirms.add_late(stored=receipt.stored)
+            receipt.then(lambda taken: channel.publish_answered(number, taken=taken))
+        else:
+            confirms.add(stored=outcome is Outcome.STORED)
+
+    def consume(self, method: methods.BasicConsume) -> None:
+        """A consumer of the other node; who is refused is told why (`node.ended`)."""
+        channel = self._channel
+        consumer = NodeConsumer(channel, self.queue, method)
+        try:
+            self.check()
+            self.queue.add_consumer(consumer)
+        except BrokerError as error:
+            channel.send(NodeEnded(method.consumer_tag, error.code, short_text(error.text)))
+            return
+        channel.consumers[method.consumer_tag] = consumer
+
+    def look(self) -> None:
+        """What listings show of it."""
+        row = QueueRow(self.queue)
+        self.queue.catch_up()
+        columns: dict[str, Encodable] = {}
+        for name in SHOWN:
+            value = row.value(name)
+            columns[name] = value if isinstance(value, int) else 0
+        self._channel.send(NodeLookOk(columns_raw=encode_table(columns)))
+
+    def browse(self, start: int, count: int) -> None:
+        """Messages from this position on, each with its content."""
+        channel = self._channel
+        connection = channel.connection
+        found, _ = browse(self.queue, start, min(count, BROWSED_AT_ONCE))
+        for each in found:
+            message = each.message
+            address = message.address
+            channel.send(NodeBrowseFound(each.position, each.redelivered, address.exchange, address.routing_key))
+            properties = carried_properties(self.queue, message, redelivered=each.redelivered)
+            connection.outbox.write(
+                content_frames(channel.number, properties.raw, message.body, connection.body_frame_max)
+            )
+        channel.send(NodeBrowseOk())
+
+
+def _own_queue(channel: Channel, name: str) -> Queue:
+    """The queue of this name, if it is this node's."""
+    vhost = channel.client.vhost
+    queue = vhost.queue(name)
+    queue.check_usable()
+    if queue.is_remote:
+        raise NotFound(f"{queue.description} isn't on this node")
+    return queue
+
+
+def grant(channel: Channel, method: NodeGrant) -> None:
+    """node.grant; nothing where the consumer has ended meanwhile."""
+    consumer = channel.consumers.get(method.consumer_tag)
+    if isinstance(consumer, NodeConsumer):
+        consumer.grant(method.credit)
+
+
+def release(channel: Channel, method: NodeRelease) -> None:
+    """node.release."""
+    channel.settle(method.delivery_tag, multiple=False, verdict="untouched")
+
+
+def look(channel: Channel, method: NodeLook) -> None:
+    """node.look."""
+    _end_of(channel).look()
+
+
+def browse_there(channel: Channel, method: NodeBrowse) -> None:
+    """node.browse."""
+    _end_of(channel).browse(method.start, method.count)
+
+
+def _end_of(channel: Channel) -> NodeEnd:
+    if channel.node is None:
+        raise AccessRefused("that is for nodes of a cluster, on their own listener")
+    return channel.node
+
+
+handle_also(NodeGrant, grant)
+handle_also(NodeRelease, release)
+handle_also(NodeLook, look)
+handle_also(NodeBrowse, browse_there)

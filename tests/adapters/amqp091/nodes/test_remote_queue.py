@@ -1,0 +1,333 @@
+"""Queues of another node, by links between two brokers: publishing, consuming, settling, and links that break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.support import core_clients
+from tests.support.amqp_pair import LOGIN, opened
+from tests.support.node_pair import SECRET, NodePair
+from tests.support.simulated_broker import SimulatedBroker
+from tests.support.simulated_consumer import SimulatedConsumer
+from warren.adapters.amqp091.codec import methods
+from warren.adapters.amqp091.codec.methods_between_nodes import NodeLook
+from warren.adapters.amqp091.nodes.owning_end import NodeAccess
+from warren.adapters.peers.node_proof import MECHANISM, AskingNode
+from warren.core.cluster.remote_queue import HELD_BYTES_MAX, HELD_MS
+from warren.core.declaring.queues import delete_queue, end_consumer
+from warren.core.errors import NotFound
+from warren.core.messages.field_table import Encodable
+from warren.core.messages.message import Message
+from warren.core.messages.properties import encode_properties
+from warren.core.routing.receipt import Receipt
+
+PERSISTENT = encode_properties(delivery_mode=2)
+
+
+@pytest.fixture
+def pair() -> Iterator[NodePair]:
+    pair = NodePair(SimulatedBroker(), SimulatedBroker())
+    yield pair
+    pair.settle()
+
+
+def publish(pair: NodePair, *bodies: bytes, exchange: str = "", key: str = "q") -> list[bool | None]:
+    """Publish at the near node; what each receipt says afterwards, None for nothing yet."""
+    vhost = pair.near.vhost
+    answers: list[bool | None] = []
+    for body in bodies:
+        route = vhost.route(exchange, key)
+        receipt = route.receipt or Receipt()
+        message = Message(
+            vhost.broker.next_sequence(), route.address, PERSISTENT, body, 0, len(body), 0, vhost.broker.now_ms
+        )
+        vhost.publish(route, message, None, 0, receipt)
+        index = len(answers)
+        answers.append(None)
+        receipt.then(lambda taken, index=index: answers.__setitem__(index, taken))  # type: ignore[misc]
+    pair.settle()
+    return answers
+
+
+def test_publishing_and_consuming(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    assert publish(pair, b"1", b"2", b"3") == [True, True, True]
+    assert own.ready_count == 3
+    consumer = SimulatedConsumer(remote, credit=2)
+    remote.add_consumer(consumer)
+    pair.settle()
+    assert consumer.bodies == [b"1", b"2"]
+    assert (own.ready_count, own.unacked_count, remote.unacked_count) == (1, 2, 2)
+    consumer.acknowledge(2)
+    pair.settle()
+    assert (own.ready_count, own.unacked_count, remote.unacked_count) == (1, 0, 0)
+    consumer.give(3)
+    pair.settle()
+    assert consumer.bodies == [b"3"]
+
+
+def test_a_message_is_what_it_was(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    properties = encode_properties(
+        delivery_mode=2, content_type="text/plain", expiration="60000", headers={"x-hidden-deaths": ["a"], "n": 1}
+    )
+    vhost = pair.near.vhost
+    core_clients.exchange(pair.near, "x", "topic")
+    core_clients.bind(pair.near, "q", "x", "a.#")
+    route = vhost.route("x", "a.b")
+    message = Message(vhost.broker.next_sequence(), route.address, properties, b"body", 0, 4, 0, vhost.broker.now_ms)
+    vhost.publish(route, message)
+    pair.settle()
+    (there,) = own.browse(0, 9)
+    assert (there.address.exchange, there.address.routing_key) == ("x", "a.b")
+    assert there.properties.raw == properties.raw
+    consumer = SimulatedConsumer(remote)
+    remote.add_consumer(consumer)
+    pair.settle()
+    ((back, redelivered),) = consumer.taken
+    assert (back.body, back.address.encoded, back.properties.raw, redelivered) == (
+        b"body",
+        message.address.encoded,
+        properties.raw,
+        False,
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 131_072, 1_000_000])
+def test_bodies_of_any_size_come_in_any_cut(pair: NodePair, size: int) -> None:
+    own, remote = pair.declare()
+    bodies = [bytes([number]) * size for number in range(3)]
+    assert publish(pair, *bodies) == [True] * 3
+    assert [each.body for each in own.browse(0, 9)] == bodies
+    consumer = SimulatedConsumer(remote)
+    for socket in pair.sockets:
+        socket.cut = 10_000 if size > 100 else 1
+    remote.add_consumer(consumer)
+    pair.settle()
+    assert consumer.bodies == bodies
+
+
+def test_dead_letters_come_from_the_node_that_has_the_queue(pair: NodePair) -> None:
+    core_clients.queue(pair.far, "dead", durable=True)
+    arguments: dict[str, Encodable] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    own, remote = pair.declare("q", arguments)
+    publish(pair, b"1", b"2")
+    consumer = SimulatedConsumer(remote)
+    remote.add_consumer(consumer)
+    pair.settle()
+    remote.discard(consumer.taken[0][0])
+    pair.settle()
+    assert core_clients.take(pair.far.vhost.queue("dead")) == [b"1"]
+    assert (own.unacked_count, remote.unacked_count) == (1, 1)
+
+
+def test_a_full_queue_refuses(pair: NodePair) -> None:
+    arguments: dict[str, Encodable] = {"x-max-length": 2, "x-overflow": "reject-publish"}
+    own, _ = pair.declare("q", arguments)
+    assert publish(pair, b"1", b"2", b"3") == [True, True, False]
+    assert own.ready_count == 2
+
+
+def test_credit_is_granted_as_it_is_there(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    publish(pair, *[b"m"] * 20)
+    slow, quick = SimulatedConsumer(remote, credit=1), SimulatedConsumer(remote, credit=3)
+    remote.add_consumer(slow)
+    remote.add_consumer(quick)
+    pair.settle()
+    assert (len(slow.taken), len(quick.taken), own.unacked_count) == (1, 3, 4)
+    quick.acknowledge(3)
+    quick.give(3)
+    pair.settle()
+    assert (len(slow.taken), len(quick.taken), own.unacked_count) == (1, 3, 4)
+
+
+def test_a_consumer_leaves_what_it_did_not_take(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    publish(pair, b"1", b"2", b"3")
+    consumer = SimulatedConsumer(remote, credit=2)
+    remote.add_consumer(consumer)
+    pair.settle()
+    end_consumer(consumer)
+    pair.settle()
+    assert (own.ready_count, own.unacked_count, len(own.consumers)) == (1, 2, 0)
+    consumer.acknowledge(1)
+    consumer.requeue()
+    pair.settle()
+    assert [each.body for each in own.browse(0, 9)] == [b"2", b"3"]
+
+
+def test_priorities_count_over_nodes(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    here = SimulatedConsumer(own, credit=2)
+    own.add_consumer(here)
+    there = SimulatedConsumer(remote, credit=2, arguments={"x-priority": 5})
+    remote.add_consumer(there)
+    pair.settle()
+    publish(pair, b"1", b"2", b"3")
+    assert (there.bodies, here.bodies) == ([b"1", b"2"], [b"3"])
+
+
+def test_an_exclusive_consumer_keeps_those_of_other_nodes_out(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    own.add_consumer(SimulatedConsumer(own, exclusive=True))
+    refused = SimulatedConsumer(remote)
+    remote.add_consumer(refused)
+    pair.settle()
+    assert refused.told
+    assert not remote.consumers
+    assert len(own.consumers) == 1
+
+
+def test_a_queue_that_goes_ends_its_consumers(pair: NodePair) -> None:
+    _, remote = pair.declare()
+    consumer = SimulatedConsumer(remote)
+    remote.add_consumer(consumer)
+    pair.settle()
+    delete_queue(core_clients.guest(pair.far), "q")
+    pair.settle()
+    assert consumer.told
+    assert publish(pair, b"1") == [False]
+    waiting = publish(pair, b"1")
+    assert waiting == [None]
+    pair.advance(HELD_MS)
+    assert waiting == [False]
+    assert remote.state == "down"
+    with pytest.raises(NotFound, match="home node 'far' of queue 'q'"):
+        remote.check_usable()
+    assert publish(pair, b"2") == [False]
+
+
+def test_what_is_published_before_there_is_a_link_waits_for_it(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    pair.cut = True
+    waiting = publish(pair, b"1", b"2")
+    assert waiting == [None, None]
+    pair.cut = False
+    pair.advance(1000)
+    assert waiting == [True, True]
+    assert [each.body for each in own.browse(0, 9)] == [b"1", b"2"]
+    assert remote.state == "running"
+
+
+def test_what_waits_too_long_is_refused_and_what_is_too_much(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    pair.cut = True
+    waiting = publish(pair, b"1")
+    large = bytes(HELD_BYTES_MAX)
+    assert publish(pair, large) == [False]
+    given: list[object] = []
+    remote.get(given.append, no_ack=True)
+    remote.purge(given.append)
+    pair.advance(HELD_MS)
+    assert waiting == [False]
+    assert [type(each) for each in given] == [NotFound, NotFound]
+    pair.cut = False
+    pair.advance(5000)
+    assert remote.state == "running"
+    assert publish(pair, b"2") == [True]
+    assert [each.body for each in own.browse(0, 9)] == [b"2"]
+
+
+def test_a_publish_that_is_on_its_way_when_the_link_breaks_is_refused(pair: NodePair) -> None:
+    own, _ = pair.declare()
+    assert publish(pair, b"1") == [True]
+    vhost = pair.near.vhost
+    route = vhost.route("", "q")
+    told: list[bool] = []
+    for body in (b"2", b"3"):
+        receipt = Receipt()
+        message = Message(vhost.broker.next_sequence(), route.address, PERSISTENT, body, 0, 1, 0, 0)
+        vhost.publish(route, message, None, 0, receipt)
+        receipt.then(told.append)
+    pair.near.settle()
+    assert not told
+    pair.lose_links()
+    assert told == [False, False]
+    pair.advance(1000)
+    assert publish(pair, b"4") == [True]
+    assert [each.body for each in own.browse(0, 9)] in ([b"1", b"4"], [b"1", b"2", b"3", b"4"])
+
+
+def test_deliveries_go_back_when_the_link_breaks_and_consumers_go_on(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    publish(pair, b"1", b"2", b"3")
+    consumer = SimulatedConsumer(remote, credit=2)
+    remote.add_consumer(consumer)
+    pair.settle()
+    assert consumer.bodies == [b"1", b"2"]
+    pair.lose_links()
+    assert own.unacked_count == 0
+    assert not consumer.told
+    # What was delivered by the way that is lost is settled for nothing.
+    consumer.acknowledge(2)
+    pair.settle()
+    assert (own.ready_count, remote.unacked_count) == (3, 0)
+    consumer.give(3)
+    pair.advance(1000)
+    assert consumer.bodies == [b"1", b"2", b"3"]
+    assert consumer.redelivered == [True, True, False]
+    consumer.acknowledge(3)
+    pair.settle()
+    assert (own.kept_count, remote.unacked_count) == (0, 0)
+
+
+def test_who_asks_for_it_is_cancelled_when_the_link_breaks(pair: NodePair) -> None:
+    _, remote = pair.declare()
+    asks = SimulatedConsumer(remote, arguments={"x-cancel-on-ha-failover": True})
+    other = SimulatedConsumer(remote)
+    remote.add_consumer(asks)
+    remote.add_consumer(other)
+    pair.settle()
+    pair.lose_links()
+    assert (asks.told, other.told) == (True, False)
+    assert remote.consumers == [other]
+
+
+def test_a_node_with_another_secret_is_not_let_in(caplog: pytest.LogCaptureFixture) -> None:
+    pair = NodePair(SimulatedBroker(), SimulatedBroker(), b"another secret")
+    own, _ = pair.declare()
+    waiting = publish(pair, b"1")
+    pair.advance(HELD_MS)
+    assert waiting == [False]
+    assert own.ready_count == 0
+    assert "the other node doesn't know the secret of this cluster" in caplog.text
+
+
+def test_clients_cannot_log_in_where_nodes_do(pair: NodePair) -> None:
+    pair.far.settings = replace(pair.far.settings, nodes=NodeAccess(SECRET, "far"))
+    with pytest.raises(AssertionError, match="by PLAIN, only by WARREN-NODE-SHA-256"):
+        opened(pair.far)
+
+
+def test_nodes_cannot_log_in_where_clients_do(pair: NodePair) -> None:
+    login = replace(LOGIN, mechanism=MECHANISM, node=AskingNode(SECRET, "near"))
+    with pytest.raises(AssertionError, match=f"by {MECHANISM}, only by PLAIN"):
+        opened(pair.far, login)
+    client = pair.far.connect()
+    client.send(1, NodeLook())
+    assert client.expect(methods.ChannelClose).reply_code == 403
+
+
+def test_a_queue_of_a_third_node_is_not_reached_by_the_second(pair: NodePair) -> None:
+    third = NodePair(pair.far, SimulatedBroker())
+    third.declare()
+    pair.remote()
+    waiting = publish(pair, b"1")
+    pair.advance(HELD_MS)
+    assert waiting == [False]
+
+
+def test_it_is_not_deleted_by_who_knew_the_one_before(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    publish(pair, b"1")
+    delete_queue(core_clients.guest(pair.far), "q")
+    core_clients.queue(pair.far, "q", durable=True)
+    given: list[object] = []
+    remote.close(given.append)
+    pair.settle()
+    assert pair.far.vhost.queue("q") is not own
+    assert len(given) == 1
