@@ -16,7 +16,7 @@ on its way:
                    anew, without a word to clients, except those that asked to be told (`x-cancel-on-ha-failover`).
     listings       show what the other node has said last.
 
-Nothing is stored here, so the queue has no number in the message log, whatever its durability.
+Nothing is stored here, whatever its durability; its number is that of the cluster's definition of it.
 
 Longer than 400 lines because it is all that a queue type has to answer.
 """
@@ -95,6 +95,8 @@ class RemoteQueue(Queue):
     )
 
     type_name: ClassVar[str] = "remote"
+    of_cluster: ClassVar[bool] = True
+    keeps_messages: ClassVar[bool] = True
 
     far: FarQueue
 
@@ -385,6 +387,8 @@ class RemoteQueue(Queue):
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Who is refused there, since another consumer has it for itself, is cancelled when that is known."""
+        if consumer.is_of_node:
+            raise NotFound(f"{self.description} isn't on this node any more")
         check_consumer_arguments(self, consumer.arguments)
         if self.consumers and (consumer.exclusive or self.consumers[0].exclusive):
             raise AccessRefused(
@@ -653,8 +657,19 @@ class RemoteQueue(Queue):
 
         self.far.delete(deleted)
 
-    def abandon(self) -> None:
-        """Another queue takes its place, as the owner has changed; nothing is deleted, and consumers are moved."""
+    def hand_on(self, to: Queue) -> None:
+        """What is held is for the queue that takes its place."""
+        held, self._held = self._held, deque()
+        self._held_bytes = 0
+        for message, receipt in held:
+            if to.answers_late:
+                to.append_with(message, receipt)
+            else:
+                to.append(message)
+            receipt.answer(taken=True)
+
+    def leave(self) -> None:
+        """Another queue has taken its place, since another node has it now; what is unconfirmed is refused."""
         self._closed = True
         if self._deadline is not None:
             self._deadline.cancel()

@@ -38,6 +38,7 @@ class RemoteQuorum(RemoteQueue):
     type_name: ClassVar[str] = QuorumQueue.type_name
     known_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.known_arguments
     consumer_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.consumer_arguments
+    shares_prefetch: ClassVar[bool] = QuorumQueue.shares_prefetch
 
 
 _types: Final[dict[str, type[RemoteQueue]]] = {each.type_name: each for each in (RemoteClassic, RemoteQuorum)}
@@ -51,14 +52,21 @@ def remote_queue(
     arguments: Mapping[str, FieldValue],
     arguments_raw: bytes,
     auto_delete: bool = False,
+    store_id: int = 0,
 ) -> RemoteQueue:
     """What stands for a durable queue of another node; it isn't among the queues of the virtual host yet.
 
-    way: makes the way there.  Raises PreconditionFailed (406) for a type that can't be reached from other nodes.
+    way: makes the way there.  store_id: its number among the cluster's definitions.  Raises PreconditionFailed (406) for a type that can't be reached from other nodes.
     """
     wanted = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).type_name
     queue = _types.get(wanted, RemoteClassic)(
-        vhost, name, durable=True, auto_delete=auto_delete, arguments=arguments, arguments_raw=arguments_raw
+        vhost,
+        name,
+        durable=True,
+        auto_delete=auto_delete,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+        store_id=store_id,
     )
     queue.reach(way(queue))
     return queue

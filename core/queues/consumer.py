@@ -49,6 +49,9 @@ class Consumer:
     grants_credit: ClassVar[bool] = False
     """Its protocol has a credit that the peer grants, so that neither prefetch nor acknowledgements need be."""
 
+    is_of_node: ClassVar[bool] = False
+    """It stands for a consumer of another node of the cluster, which looks for its queue itself."""
+
     __slots__ = (
         "active",
         "arguments",

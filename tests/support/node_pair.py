@@ -120,18 +120,22 @@ class NodePair:
 
     def remote(self, name: str = "q", arguments: Mapping[str, Encodable] | None = None) -> RemoteQueue:
         """What stands at the near node for a queue that the far one has already."""
+        made = self.remote_beside(name, arguments)
+        self.near.vhost.queues[name] = made
+        self.near.vhost.changed()
+        return made
+
+    def remote_beside(self, name: str = "q", arguments: Mapping[str, Encodable] | None = None) -> RemoteQueue:
+        """The same, where it isn't among the queues yet."""
         vhost = self.near.vhost
         decoded, raw = core_clients.table(arguments or {})
-        made = remote_queue(
+        return remote_queue(
             vhost,
             name,
             lambda queue: self.links.to("far", vhost.name).way_to(name, queue),
             arguments=decoded,
             arguments_raw=raw,
         )
-        vhost.queues[name] = made
-        vhost.changed()
-        return made
 
     def declare(self, name: str = "q", arguments: Mapping[str, Encodable] | None = None) -> tuple[Queue, RemoteQueue]:
         """A durable queue of the far node, and what stands for it at the near one."""

@@ -197,7 +197,7 @@ def _row(
 ) -> Row | None:
     """What the delivery at `position` is one of; None where it isn't whole, or isn't in one body frame."""
     header = stop + 1
-    if end - header <= HEADER_PROPERTIES_AT:
+    if header + HEADER_PROPERTIES_AT not in range(end):
         return None
     header_kind, header_number, header_size, _, _, body_size = _unpack_content_header(data, header)
     header_stop = header + FRAME_PREFIX_BYTES + header_size

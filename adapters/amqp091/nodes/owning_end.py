@@ -8,7 +8,7 @@ headers, too, since the other node takes them off.  What a consumer asks for and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.framing import content_frames
@@ -123,6 +123,8 @@ class KnownPassing(KnownPublish):
 class NodeConsumer(AmqpConsumer):
     """A consumer of another node: its credit is what was granted."""
 
+    is_of_node: ClassVar[bool] = True
+
     __slots__ = ()
 
     def __init__(self, channel: Channel, queue: Queue, method: methods.BasicConsume) -> None:
@@ -154,10 +156,17 @@ class NodeConsumer(AmqpConsumer):
                 self.queue.park(self)
 
     def cancelled(self) -> None:
-        """The queue is gone, or isn't this node's any more."""
-        self.channel.consumers.pop(self.tag, None)
-        if not self.channel.closing:
-            self.channel.send(NodeEnded(self.tag))
+        """The queue is gone; or it isn't this node's any more, and the other node has to look for it again."""
+        channel = self.channel
+        channel.consumers.pop(self.tag, None)
+        if channel.closing:
+            return
+        if channel.client.vhost.queues.get(self.queue.name) is None:
+            channel.send(NodeEnded(self.tag))
+        else:
+            channel.connection.channel_failed(
+                channel, NotFound(f"{self.queue.description} isn't on this node any more")
+            )
 
 
 class NodeEnd:

@@ -17,11 +17,13 @@ from warren.adapters.amqp091.codec.methods_between_nodes import NodeLook
 from warren.adapters.amqp091.nodes.owning_end import NodeAccess
 from warren.adapters.peers.node_proof import MECHANISM, AskingNode
 from warren.core.cluster.remote_queue import HELD_BYTES_MAX, HELD_MS
+from warren.core.cluster.replacing import replace as replace_queue
 from warren.core.declaring.queues import delete_queue, end_consumer
 from warren.core.errors import NotFound
 from warren.core.messages.field_table import Encodable
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
+from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.receipt import Receipt
 
 PERSISTENT = encode_properties(delivery_mode=2)
@@ -319,6 +321,57 @@ def test_a_queue_of_a_third_node_is_not_reached_by_the_second(pair: NodePair) ->
     waiting = publish(pair, b"1")
     pair.advance(HELD_MS)
     assert waiting == [False]
+
+
+def test_clients_go_on_when_another_node_has_it(pair: NodePair) -> None:
+    """First it is the far node's, then the near one's, then the far one's again."""
+    own, remote = pair.declare()
+    consumer = SimulatedConsumer(remote, credit=2)
+    remote.add_consumer(consumer)
+    pair.settle()
+    publish(pair, b"1", b"2", b"3")
+    assert consumer.bodies == [b"1", b"2"]
+    here = ClassicQueue(pair.near.vhost, "q", durable=True)
+    replace_queue(pair.near.vhost, remote, here)
+    remote.hand_on(here)
+    remote.leave()
+    pair.settle()
+    assert (own.ready_count, own.unacked_count, len(own.consumers)) == (3, 0, 0)
+    for message, _ in consumer.taken:
+        remote.acknowledge(message)
+    consumer.taken.clear()
+    consumer.give(2)
+    publish(pair, b"4")
+    assert consumer.bodies == [b"4"]
+    again = pair.remote_beside()
+    replace_queue(pair.near.vhost, here, again)
+    pair.settle()
+    assert consumer.bodies == [b"4", b"1"]
+    assert not consumer.told
+    consumer.give(5)
+    pair.settle()
+    assert consumer.bodies == [b"4", b"1", b"2", b"3"]
+    assert publish(pair, b"5") == [True]
+
+
+def test_a_node_that_has_lost_it_sends_others_away(pair: NodePair) -> None:
+    """The other node hasn't heard of it yet; its clients notice nothing."""
+    own, remote = pair.declare()
+    consumer = SimulatedConsumer(remote)
+    remote.add_consumer(consumer)
+    pair.settle()
+    third = NodePair(pair.far, SimulatedBroker())
+    core_clients.queue(third.far, "q", durable=True)
+    replace_queue(pair.far.vhost, own, third.remote_beside())
+    pair.settle()
+    third.settle()
+    assert not consumer.told
+    assert len(third.far.vhost.queue("q").consumers) == 0
+    waiting = publish(pair, b"1")
+    replace_queue(pair.far.vhost, pair.far.vhost.queue("q"), own)
+    pair.advance(1500)
+    assert waiting == [True]
+    assert consumer.bodies == [b"1"]
 
 
 def test_it_is_not_deleted_by_who_knew_the_one_before(pair: NodePair) -> None:
