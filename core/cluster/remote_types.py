@@ -56,7 +56,8 @@ def remote_queue(
 ) -> RemoteQueue:
     """What stands for a durable queue of another node; it isn't among the queues of the virtual host yet.
 
-    way: makes the way there.  store_id: its number among the cluster's definitions.  Raises PreconditionFailed (406) for a type that can't be reached from other nodes.
+    way: makes the way there.  store_id: its number among the cluster's definitions.  Raises PreconditionFailed (406)
+    for invalid arguments.
     """
     wanted = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).type_name
     queue = _types.get(wanted, RemoteClassic)(

@@ -649,7 +649,7 @@ ACTING: Final = (
         "",
     ),
     Acting(
-        "publishes to a queue of another node of a cluster that can't be reached: for how long, and how much, they wait",
+        "publishes to a queue of another node of a cluster that can't be reached: how long and how many bytes wait",
         ("core.cluster.remote_queue.HELD_MS", "core.cluster.remote_queue.HELD_BYTES_MAX"),
         "they are refused, and so is what else is asked of the queue",
         "none: a link is made anew, or a new owner found, long before",
@@ -657,7 +657,7 @@ ACTING: Final = (
         "",
     ),
     Acting(
-        "publishes to another node of a cluster that its link hasn't sent, 64 MiB; from 4 MiB on publishers are slowed down",
+        "publishes to another node of a cluster that its link hasn't sent; publishers are slowed down long before",
         ("core.cluster.remote_queue.UNSENT_BYTES_MAX", "core.cluster.remote_queue.UNSENT_SLOW_BYTES"),
         "they are refused",
         "none: it bounds memory, for each link",
