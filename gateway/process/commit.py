@@ -23,6 +23,7 @@ from warren.core.errors import StorageError
 from warren.gateway.network.bell import Bell
 from warren.gateway.network.hub import NEAR_S
 from warren.gateway.process.disk_thread import DiskThread
+from warren.gateway.process.slow_disk import SlowDisk
 
 if TYPE_CHECKING:
     from warren.core.storage.commit import Commit
@@ -44,26 +45,27 @@ QUICK_IN_A_ROW: Final = 64
 """So many commits have to be written within `NEAR_S` one after the other, before the disk is known to be quick."""
 
 
-async def run_commits(hub: Hub, where: str) -> None:
+async def run_commits(hub: Hub, disk: SlowDisk) -> None:
     """Commit whatever waits, until cancelled; a commit under way is finished first.
 
-    where: the directory of the message log, for the error.  Raises StorageError when the disk fails.
+    disk: is told when it is at work, and knows the directory of the message log, for the error.  Raises StorageError
+    when it fails.
     """
     async with trio.open_nursery() as nursery:
-        commits = _Commits(hub, _Maintenance(hub, nursery))
+        commits = _Commits(hub, disk, _Maintenance(hub, nursery))
         try:
-            await commits.run(where)
+            await commits.run()
         finally:
-            await commits.stop(where)
+            await commits.stop()
 
 
-async def commit_once(hub: Hub, where: str, *, is_last: bool = False) -> None:
+async def commit_once(hub: Hub, disk: SlowDisk, *, is_last: bool = False) -> None:
     """One commit, from taking what waits to sending the confirms, while no `run_commits` is at work.
 
     is_last: the broker stops behind it, so that it doesn't wait for room on a disk that is full.  Raises StorageError
     then, and when the disk fails.
     """
-    await _complete(hub, where, _begin(hub), is_last=is_last)
+    await _complete(hub, disk, _begin(hub), is_last=is_last)
     hub.settle()
 
 
@@ -80,24 +82,24 @@ def _finish(hub: Hub, commit: Commit) -> None:
 
 
 async def _complete(
-    hub: Hub, where: str, commit: Commit, failure: Exception | None = None, *, is_last: bool = False
+    hub: Hub, disk: SlowDisk, commit: Commit, failure: Exception | None = None, *, is_last: bool = False
 ) -> None:
     """Prepare, write and finish a commit, whatever it takes.  failure: it was tried already, and this came of it."""
     while commit.prepare_some():
         await trio.lowlevel.cancel_shielded_checkpoint()
-    while (full := await _write(commit, where, failure)) is not None:
+    while (full := await _write(disk, commit, failure)) is not None:
         failure = None
         if is_last:
-            raise _stopped(where, full) from full
+            raise _stopped(disk.where, full) from full
         # That came first, and nobody who has deleted something may have to wait for room.
         hub.broker.keep_definitions(commit)
-        await _wait_for_room(hub, where, full)
+        await _wait_for_room(hub, disk.where, full)
         hub.broker.extend_commit(commit)
     hub.broker.alarms.set("disk", False, source=ALARM_SOURCE)
     _finish(hub, commit)
 
 
-async def _write(commit: Commit, where: str, failure: Exception | None) -> OSError | None:
+async def _write(disk: SlowDisk, commit: Commit, failure: Exception | None) -> OSError | None:
     """Write a commit; the error that says that the disk is full, and nothing but its definitions is kept yet."""
     with trio.CancelScope(shield=True):
         try:
@@ -107,12 +109,16 @@ async def _write(commit: Commit, where: str, failure: Exception | None) -> OSErr
                 # Nothing to write: no thread is needed, and none makes virtual time pass.
                 await trio.lowlevel.checkpoint()
             else:
-                await trio.to_thread.run_sync(commit.write)
+                disk.begin()
+                try:
+                    await trio.to_thread.run_sync(commit.write)
+                finally:
+                    disk.end()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 return error
             raise StorageError(
-                f"{_what(where, error)} can't be written: {error.strerror or error}. "
+                f"{_what(disk.where, error)} can't be written: {error.strerror or error}. "
                 "Nothing unwritten was confirmed; make room or replace the disk, then start again"
             ) from error
     return None
@@ -121,8 +127,9 @@ async def _write(commit: Commit, where: str, failure: Exception | None) -> OSErr
 class _Commits:
     """The commits of a run, one at a time."""
 
-    def __init__(self, hub: Hub, maintenance: _Maintenance) -> None:
+    def __init__(self, hub: Hub, disk: SlowDisk, maintenance: _Maintenance) -> None:
         self._hub = hub
+        self._disk = disk
         self._maintenance = maintenance
         self._bell = Bell(hub, self._written)
         self._thread: DiskThread | None = None
@@ -154,6 +161,7 @@ class _Commits:
         if self._thread is None:
             self._thread = DiskThread(self._bell.ring)
         hub.is_commit_near = self._quick_count >= QUICK_IN_A_ROW and commit.size_bytes <= NEAR_BYTES_MAX
+        self._disk.begin()
         self._thread.start(commit.write)
         return False
 
@@ -163,6 +171,7 @@ class _Commits:
         if commit is None or thread is None:
             return
         self._under_way = None
+        self._disk.end()
         hub.is_commit_near = False
         self._quick_count = self._quick_count + 1 if thread.took_s < NEAR_S else 0
         failure = thread.error
@@ -188,7 +197,7 @@ class _Commits:
 
     # The task's side
 
-    async def run(self, where: str) -> None:
+    async def run(self) -> None:
         """Let the hub begin commits, and do what isn't done in a turn."""
         hub = self._hub
         hub.begin_commit = self.begin
@@ -199,13 +208,13 @@ class _Commits:
             commit, self._handed = self._handed, None
             failure, self._failure = self._failure, None
             if commit is not None:
-                await _complete(hub, where, commit, failure)
+                await _complete(hub, self._disk, commit, failure)
             elif failure is not None:
                 raise failure
             self._go_on()
             hub.settle()
 
-    async def stop(self, where: str) -> None:
+    async def stop(self) -> None:
         """Begin no more; what is under way is finished.  Raises StorageError when it can't be."""
         hub, thread = self._hub, self._thread
         hub.begin_commit = None
@@ -221,7 +230,7 @@ class _Commits:
                     thread.stop()
         self._bell.close()
         if self._handed is not None:
-            await _complete(hub, where, self._handed, self._failure)
+            await _complete(hub, self._disk, self._handed, self._failure)
         elif self._failure is not None:
             raise self._failure
         if is_finished:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
     from warren.gateway.process.limits import ResourceLimits
+    from warren.gateway.process.slow_disk import SlowDisk
 
 _log = logging.getLogger("warren.resources")
 
@@ -219,8 +220,9 @@ class DamageWatch:
         broker.alarms.set(DAMAGE, bool(found or broker.quarantine.entries))
 
 
-async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> None:
-    """Keep the alarms as they have to be, and report damage that the store has found, until cancelled."""
+async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits, disk: SlowDisk) -> None:
+    """Keep the alarms as they have to be, and report what the store has found damaged and a disk that takes long, until
+    cancelled."""
     process = config.section(ProcessSettings)
     directory = None if process.in_memory else process.data_directory
     watch = ResourceWatch(hub, limits, None if directory is None else partial(free_bytes, directory))
@@ -231,6 +233,7 @@ async def watch_resources(hub: Hub, config: Config, limits: ResourceLimits) -> N
             await trio.to_thread.run_sync(memory.give_back)
         watch.poll()
         damage.look()
+        disk.look()
         if hub.stall_watch is not None:
             hub.stall_watch.look()
         await limits.wait(CHECK_INTERVAL_S)

@@ -39,6 +39,7 @@ from warren.gateway.process.errors import sole_error
 from warren.gateway.process.limits import ResourceLimits
 from warren.gateway.process.resources import watch_resources
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
+from warren.gateway.process.slow_disk import SlowDisk
 from warren.gateway.process.stores import MESSAGES_NAME, close_stores, open_stores
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class BrokerRun:
         self.limits = ResourceLimits(config.section(ResourceSettings))
         self._stop_wanted = trio.Event()
         self._reason = "shutdown"
-        self._where = str(Path(config.section(ProcessSettings).data_directory or "") / MESSAGES_NAME)
+        self._disk = SlowDisk(str(Path(config.section(ProcessSettings).data_directory or "") / MESSAGES_NAME))
         self.broker: Broker
         self.hub: Hub
         self._pipelines: Pipelines
@@ -225,9 +226,9 @@ class BrokerRun:
             try:
                 self.accepting.bind(self._listeners, pipelines.accept, self._descriptors_max)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(run_commits, self.hub, self._where)
+                    nursery.start_soon(run_commits, self.hub, self._disk)
                     nursery.start_soon(self.hub.run_timers)
-                    nursery.start_soon(watch_resources, self.hub, self.config, self.limits)
+                    nursery.start_soon(watch_resources, self.hub, self.config, self.limits, self._disk)
                     nursery.start_soon(self.hub.run_requested_turns)
                     nursery.start_soon(self.hub.run)
                     for back_end in asked:
@@ -243,7 +244,7 @@ class BrokerRun:
                     nursery.cancel_scope.cancel()
                 finish_chores(self.broker)
                 if self.broker.commit_wanted:
-                    await commit_once(self.hub, self._where, is_last=True)
+                    await commit_once(self.hub, self._disk, is_last=True)
                 note_clean_stop(self.broker)
             except BaseExceptionGroup as group:
                 error = sole_error(group)

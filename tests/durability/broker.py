@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +54,20 @@ class Starter:
         in_memory: bool = False,
         data_directory: Path | None = None,
         python: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
     ) -> WarrenProcess:
-        """A running broker with these options of `warren serve`; `python` is what is run instead of the interpreter."""
+        """A running broker with these options of `warren serve`; `python` is what is run instead of the interpreter.
+
+        environment: variables added to this process's own.
+        """
         place = None if in_memory else data_directory or self.data_directory
-        broker = start_warren(self.directory, data_directory=place, options=options, python=python)
+        broker = start_warren(
+            self.directory,
+            data_directory=place,
+            options=options,
+            environment=environment,
+            python=python,
+        )
         self._running.append(broker)
         return broker
 

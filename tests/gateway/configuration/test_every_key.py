@@ -63,6 +63,7 @@ from warren.gateway.process.log import configure_logging
 from warren.gateway.process.resources import watch_resources
 from warren.gateway.process.runner import BrokerRun
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
+from warren.gateway.process.slow_disk import SlowDisk
 from warren.gateway.server import Server, open_server
 from warren.gateway.tls.settings import TlsSettings
 from warren.gateway.tls.stage import TlsStage
@@ -469,7 +470,9 @@ async def test_what_a_start_does(directory: Path, tmp_path: Path) -> None:
         assert list(broker.vhosts) == ["plant"]
         assert (directory / "data" / "messages").is_dir()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch_resources, run.hub, config, ResourceLimits(config.section(ResourceSettings)))
+            nursery.start_soon(
+                watch_resources, run.hub, config, ResourceLimits(config.section(ResourceSettings)), SlowDisk("")
+            )
             await wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
         assert sorted(broker.alarms.raised()) == ["disk", "memory"]

@@ -24,6 +24,7 @@ from warren.gateway.process import commit as commit_module
 from warren.gateway.process import disk_thread
 from warren.gateway.process.commit import QUICK_IN_A_ROW, run_commits
 from warren.gateway.process.disk_thread import DiskThread
+from warren.gateway.process.slow_disk import SlowDisk
 
 PATIENCE_S = 30.0
 
@@ -84,7 +85,7 @@ async def committing(simulated: SimulatedBroker) -> AsyncIterator[Hub]:
     hub = Hub(simulated.broker, Clock())
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_commits, hub, "messages")
+            nursery.start_soon(run_commits, hub, SlowDisk("messages"))
             await trio.testing.wait_all_tasks_blocked()
             yield hub
             nursery.cancel_scope.cancel()
