@@ -1359,6 +1359,7 @@ QUIET: Final = (
             "gateway.plugins.pauses.RECOVERED_AFTER_S",
             "core.exchanges.delaying.deferring.FULL_RETRY_MS",
             "gateway.process.commit.FULL_RETRY_S",
+            "gateway.process.slow_disk.SLOW_S",
             "gateway.process.commit.NEAR_BYTES_MAX",
             "gateway.process.commit.QUICK_IN_A_ROW",
             "gateway.process.resources.CHECK_INTERVAL_S",
