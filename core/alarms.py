@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-REASONS = {"memory": "low on memory", "disk": "low on disk"}
+REASONS = {"memory": "low on memory", "disk": "low on disk", "cluster": "NATS servers away"}
 """What is running out, and how connection.blocked says it."""
 
 DAMAGE = "damage"
@@ -29,7 +29,7 @@ class Alarms:
         self.blocked: str | None = None
 
     def set(self, resource: str, raised: bool, *, source: str = "measured") -> bool:
-        """Raise or clear the alarm of "memory", "disk" or "damage"; True when that changed it.
+        """Raise or clear the alarm of "memory", "disk", "cluster" or "damage"; True when that changed it.
 
         source: who says so; an alarm is raised as long as anybody says so.
         """

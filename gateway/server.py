@@ -23,6 +23,7 @@ from warren.core.clients.transport import is_loopback
 from warren.core.errors import StorageError
 from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
 from warren.gateway.authentication.settings.chain import AuthenticationSettings
+from warren.gateway.cluster.names import DIRECTORY as SHARDS_NAME
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.enabled_plugins import changed, changes_to, place_of, with_changes, write_changes
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin
@@ -378,7 +379,7 @@ def _where_and_how(process: ProcessSettings) -> str:
 def _wipe(directory: Path) -> None:
     """Remove what a broker keeps, leaving lock and control socket alone."""
     try:
-        for name in (MESSAGES_NAME, STREAMS_NAME):
+        for name in (MESSAGES_NAME, STREAMS_NAME, SHARDS_NAME):
             if (directory / name).exists():
                 shutil.rmtree(directory / name)
         for suffix in ("", "-wal", "-shm", "-journal"):

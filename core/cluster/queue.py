@@ -3,7 +3,7 @@
 They are copies of its own, since a message's place is in one log.  Who publishes is answered when the flush that has
 the message is done here and in the shard's stream (core.storage.replicated), whatever this node's own log does.
 
-Once the shard is lost, or handed over, `leave` makes an object of it that does nothing any more: what is said of
+Once the shard is lost, or handed over, `replaced` makes an object of it that does nothing any more: what is said of
 deliveries that clients still have is taken, and has no effect.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from warren.core.cluster.shard import Shard
     from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
     from warren.core.routing.receipt import Receipt
     from warren.core.routing.vhost import VirtualHost
 
@@ -72,7 +73,7 @@ class ReplicatedQueue(QuorumQueue):
         for message in messages:
             self.append(message)
 
-    def leave(self) -> None:
+    def replaced(self, by: Queue) -> None:
         """The shard isn't this node's any more."""
         self.closed = True
         self.store = NOWHERE

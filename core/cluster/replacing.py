@@ -21,10 +21,7 @@ _log = logging.getLogger("warren.cluster")
 
 
 def replace(vhost: VirtualHost, old: Queue, new: Queue) -> None:
-    """Put `new` into the place of `old`, of the same name.
-
-    What `old` has is no business of this: it is empty, or is let go by whoever calls (`ReplicatedQueue.leave`).
-    """
+    """Put `new` into the place of `old`, of the same name, which lets go of what it has (`Queue.replaced`)."""
     name = old.name
     if vhost.queues.get(name) is not old:
         return
@@ -38,6 +35,7 @@ def replace(vhost: VirtualHost, old: Queue, new: Queue) -> None:
     broker.policies.apply_to(vhost.name, new)
     for consumer in list(old.consumers):
         _move(consumer, old, new)
+    old.replaced(new)
     vhost.changed()
 
 

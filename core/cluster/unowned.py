@@ -98,7 +98,7 @@ class UnownedQueue(Queue):
             receipt.answer(taken=False)
         self._watch()
 
-    def hand_on(self, to: Queue) -> None:
+    def replaced(self, by: Queue) -> None:
         """What is held is for the queue that takes its place."""
         held, self.held = self.held, []
         self._held_bytes = 0
@@ -106,10 +106,10 @@ class UnownedQueue(Queue):
             self._due.cancel()
             self._due = None
         for message, receipt, _ in held:
-            to.append_with(message, receipt)
+            by.append_with(message, receipt)
             receipt.answer(taken=True)
             if message.properties.expiration is not None:
-                to.expects_expiry()
+                by.expects_expiry()
 
     # Out
 

@@ -607,6 +607,9 @@ class Queue:
         """
         return 0
 
+    def replaced(self, by: Queue) -> None:
+        """Another object stands for the queue from now on (core.cluster.replacing); what is here is let go."""
+
     @abstractmethod
     def close(self, answer: Answer[int] = ignore) -> None:
         """The queue is deleted: settle what is stored; consumers have been told already.

@@ -97,6 +97,15 @@ def serve(
             "--log-format", metavar="text|json", help="text for people, or json for programs, an object a line."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESSES", help="Be a node of the cluster on these NATS servers: nats://a,b,c."
+        ),
+    ] = None,
+    node_name: Annotated[
+        str | None, typer.Option("--node-name", metavar="NAME", help="This node's name in its cluster.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration; repeatable."),
@@ -114,6 +123,8 @@ def serve(
         ready_file=ready_file,
         log_level=log_level,
         log_format=log_format,
+        cluster=cluster,
+        node_name=node_name,
         settings=settings,
     )
 

@@ -23,6 +23,8 @@ FLAGS: Final = (
     ("ready_file", "--ready-file"),
     ("log_level", "--log-level"),
     ("log_format", "--log-format"),
+    ("cluster", "--cluster"),
+    ("node_name", "--node-name"),
 )
 """Options with one value, as the command has them and as they are typed."""
 

@@ -33,6 +33,8 @@ def run_with(
     ready_file: str | None = None,
     log_level: str | None = None,
     log_format: str | None = None,
+    cluster: str | None = None,
+    node_name: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> None:
     """Run a broker as the options of the command line say.
@@ -54,6 +56,8 @@ def run_with(
             ("--ready-file", "ready_file", ready_file),
             ("--log-level", "log_level", log_level),
             ("--log-format", "log_format", log_format),
+            ("--cluster", "cluster", cluster),
+            ("--node-name", "node_name", node_name),
         ]
     )
     command_line = [*assignments(settings or ()), *given]
@@ -78,6 +82,8 @@ def run_with(
             "ready_file": ready_file,
             "log_level": log_level,
             "log_format": log_format,
+            "cluster": cluster,
+            "node_name": node_name,
             "settings": settings,
         }
         typed = {name: value for name, value in options.items() if value}

@@ -20,6 +20,8 @@ class ServeOptions(TypedDict, total=False):
     ready_file: str
     log_level: str
     log_format: str
+    cluster: str
+    node_name: str
     settings: list[str]
 
 
@@ -58,6 +60,10 @@ def _take(found: ServeOptions, name: str, value: str) -> bool:
             found["log_level"] = value
         case "--log-format":
             found["log_format"] = value
+        case "--cluster":
+            found["cluster"] = value
+        case "--node-name":
+            found["node_name"] = value
         case "--set":
             found.setdefault("settings", []).append(value)
         case _:

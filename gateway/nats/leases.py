@@ -67,7 +67,7 @@ class Lease:
     @property
     def is_fresh(self) -> bool:
         """Whether it hasn't run out, if nobody else has taken it."""
-        return trio.current_time() - self._renewed_s < self._ttl_s
+        return self._revision > 0 and trio.current_time() - self._renewed_s < self._ttl_s
 
     async def take(self) -> bool:
         """Take it if nobody holds it; whether that is so now.  Raises NatsError."""

@@ -23,6 +23,7 @@ from warren.core.routing.vhost_metadata import check_queue_type
 from warren.core.settings import BrokerSettings
 from warren.core.storage.recovery import finish_chores, note_clean_stop, recover
 from warren.gateway.authentication.settings.chain import AuthenticationSettings
+from warren.gateway.cluster.settings import ClusterSettings
 from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.options import components_of, later_listings, options_of
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin, own_listeners
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from warren.gateway.authentication.asking import AskedBackEnd
     from warren.gateway.client.clients import Clients
+    from warren.gateway.cluster.node import ClusterNode
     from warren.gateway.control.target import CarryOut
     from warren.gateway.loading.loader import Loader
     from warren.gateway.network.link import Link
@@ -98,6 +100,7 @@ class BrokerRun:
         self._pipelines: Pipelines
         self._clients: Clients | None = None
         self.plugins: PluginHost | None = None
+        self.cluster: ClusterNode | None = None
 
     @property
     def clients(self) -> Clients:
@@ -197,6 +200,9 @@ class BrokerRun:
                 track_auth_attempt_source=settings.track_auth_attempt_source,
                 components=components_of(self.config, [listener.protocol for listener in self._listeners]),
             )
+            if self.config.section(ClusterSettings).servers:
+                self.cluster = self._in_cluster()
+                self.broker.cluster = self.cluster
             for names, load in later_listings():
                 self.broker.listings.register_later(names, load)
             first = self.config.section(FirstStartSettings)
@@ -233,6 +239,8 @@ class BrokerRun:
                     nursery.start_soon(self.hub.run)
                     for back_end in asked:
                         await nursery.start(back_end.run, self.hub)
+                    if self.cluster is not None:
+                        await nursery.start(self.cluster.run, self.hub)
                     self.accepting.open()
                     task_status.started()
                     if self.plugins is not None:
@@ -241,6 +249,8 @@ class BrokerRun:
                     if self.plugins is not None:
                         await self.plugins.stop()
                     await self._say_goodbye()
+                    if self.cluster is not None:
+                        await self.cluster.stop()
                     nursery.cancel_scope.cancel()
                 finish_chores(self.broker)
                 if self.broker.commit_wanted:
@@ -271,6 +281,14 @@ class BrokerRun:
         self.hub.note_time()
         work()
         self.hub.settle()
+
+    def _in_cluster(self) -> ClusterNode:
+        from warren.gateway.cluster.node import ClusterNode
+
+        process = self.config.section(ProcessSettings)
+        if process.in_memory or process.data_directory is None:
+            raise StorageError("a node of a cluster keeps its shards' logs: it needs a data directory, not --in-memory")
+        return ClusterNode(self.config.section(ClusterSettings), process.data_directory, self.broker)
 
     def _register(self, plugins: PluginHost) -> None:
         plugins.register(

@@ -52,6 +52,10 @@ from warren.gateway import open_broker
 from warren.gateway.authentication.settings.chain import AuthenticationSettings, StepNames
 from warren.gateway.authentication.settings.http import HttpBackEndSettings
 from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
+from warren.gateway.cluster.connecting import options_of
+from warren.gateway.cluster.errors import ClusterRefusedError
+from warren.gateway.cluster.node import ClusterNode
+from warren.gateway.cluster.settings import ClusterSettings
 from warren.gateway.configuration.catalogue import KEYS, sections
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import describe, load_config
@@ -249,6 +253,15 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "websocket_allow_origins": (["https://a.example"], frozenset({"https://a.example"})),
     "websocket_use_http_auth": (True, SAME),
     "websocket_trusted_proxies": (["10.0.0.0/8"], (ip_network("10.0.0.0/8"),)),
+    # ClusterSettings
+    "cluster": ("nats://127.0.0.1:1,127.0.0.1:2", SAME),
+    "node_name": ("n1", SAME),
+    "cluster_shards": (5, SAME),
+    "cluster_replicas": (5, SAME),
+    "cluster_credentials": ("node.creds", SAME),
+    "cluster_cacertfile": ("ca.pem", SAME),
+    "cluster_certfile": ("server.pem", SAME),
+    "cluster_keyfile": ("server.key", SAME),
     # StreamSettings
     "http_host_names": (["broker.example"], frozenset({"broker.example"})),
 }
@@ -256,11 +269,12 @@ OTHER: Mapping[str, tuple[object, object]] = {
 PATHS = (
     *("data_directory", "ready_file", "load_definitions", "tls_certificate_file", "tls_key_file", "tls_ca_file"),
     *("auth_http_ca_file", "auth_http_certificate_file", "auth_http_key_file", "auth_oauth2_ca_file"),
+    *("cluster_credentials", "cluster_cacertfile", "cluster_certfile", "cluster_keyfile"),
 )
 """Written as names of files; they start at the file's directory."""
 
-WITHOUT_DEFAULTS = ("load_definitions", "definitions_skip_if_unchanged")
-"""With these no default user and virtual host are made, so they have a broker of their own."""
+WITHOUT_DEFAULTS = ("load_definitions", "definitions_skip_if_unchanged", "cluster")
+"""With these no default user and virtual host are made, or others are waited for: they have a broker of their own."""
 
 
 def test_every_key_is_here() -> None:
@@ -443,6 +457,24 @@ async def test_who_is_asked_at_logins(directory: Path) -> None:
         assert (kept.ttl_ms, kept.size_max, kept.cache_refusals) == (20_500, 1007, True)
         check(directory, HttpBackEndSettings, cast("Any", http)._back_end._settings)
         check(directory, OAuth2Settings, cast("Any", oauth2)._back_end._settings)
+
+
+@looks_at(ClusterSettings)
+async def test_what_a_node_of_a_cluster_is_told(directory: Path, tmp_path: Path) -> None:
+    config = _load(directory / "warren.toml").replace(
+        cluster=OTHER["cluster"][0], data_directory=tmp_path, cluster_credentials=None
+    )
+    settings = config.section(ClusterSettings)
+    async with running(Config(in_memory=True, listeners=())) as (_, run):
+        node = ClusterNode(settings, tmp_path, run.broker)
+    assert (node.name, node.shards, node.replicas) == ("n1", 5, 5)
+    assert [str(each) for each in node.options.servers] == ["nats://127.0.0.1:1", "nats://127.0.0.1:2"]
+    tls = node.options.tls
+    assert tls is not None
+    assert len(tls.get_ca_certs()) == 1
+    (tmp_path / "node.creds").write_text("")
+    with pytest.raises(ClusterRefusedError, match="credentials"):
+        options_of(config.replace(cluster_credentials=tmp_path / "node.creds").section(ClusterSettings), "n1")
 
 
 @looks_at(StreamSettings)

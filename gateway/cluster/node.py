@@ -1,0 +1,502 @@
+"""This node in its cluster: it joins, claims the shards that are to be its own, and hands them over.
+
+The broker begins without waiting for long: what can't be reached yet is said, and queues of the cluster wait meanwhile
+(core.cluster.unowned).  Nothing that goes wrong here ends the broker, but what is refused before it has begun to work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from warren.core.cluster.hook import Node
+from warren.core.cluster.queue import ReplicatedQueue
+from warren.core.cluster.queue import made as made_here
+from warren.core.cluster.replacing import replace
+from warren.core.cluster.shards import shard_of, to_claim, to_hand_over
+from warren.core.cluster.unowned import UnownedQueue
+from warren.core.exchanges.stable_hash import stable_hash
+from warren.gateway.cluster.connecting import options_of
+from warren.gateway.cluster.errors import ClusterRefusedError
+from warren.gateway.cluster.identity import identity_of
+from warren.gateway.cluster.joining import Joining, ask_for_rebalancing
+from warren.gateway.cluster.names import CLUSTER, NODES, REBALANCE, SHARDS, node_key, shard_key, shard_number
+from warren.gateway.cluster.owning import ACTIVE, CLAIMING, OwnedShard
+from warren.gateway.cluster.tables import Table, node_of, owner_of
+from warren.gateway.facts import node_name
+from warren.gateway.nats.errors import NatsError
+from warren.gateway.nats.key_value import Bucket, Entry
+from warren.gateway.nats.leases import Lease
+from warren.gateway.nats.trio_client import TrioClient, open_client
+from warren.gateway.version import WARREN_VERSION
+
+if TYPE_CHECKING:
+    from warren.core.broker import Broker
+    from warren.core.cluster.shard import Shard
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.base import Queue
+    from warren.core.routing.vhost import VirtualHost
+    from warren.gateway.cluster.settings import ClusterSettings
+    from warren.gateway.network.hub import Hub
+
+_log = logging.getLogger("warren.cluster")
+
+START_WAIT_S: Final = 10.0
+"""How long a start waits for its place in the cluster, and for the shards that are its own, before it goes on."""
+
+LOOK_S: Final = 0.5
+"""How often the state of things is looked at."""
+
+RETRY_S: Final = 2.0
+"""Between two tries to join."""
+
+AWAY_S: Final = 3.0
+"""After that long without a NATS server, or in a flush, the alarm is raised: an election takes longer, a hiccup not."""
+
+QUEUES_PER_SLICE: Final = 50
+"""Queues that are exchanged in one turn, some 50 µs each without many messages or bindings."""
+
+ALARM: Final = "cluster"
+JOINING: Final = "joining"
+JOINED: Final = "joined"
+REFUSED: Final = "refused"
+DRAINING: Final = "draining"
+
+
+class ClusterNode:
+    """See the head of this file; it is the broker's `core.cluster.hook.ClusterHook`.
+
+    directory: the data directory.  state: one of the words above.  why: what keeps it from joining, for people.
+    owners: the name of the node that has a shard.
+    """
+
+    def __init__(self, settings: ClusterSettings, directory: Path, broker: Broker) -> None:
+        self.name = settings.node_name or node_name()
+        self.directory = directory
+        self.broker = broker
+        self.replicas = settings.replicas
+        self.shards = settings.shards
+        self.options = options_of(settings, self.name)
+        self.identity = identity_of(directory)
+        self.state = JOINING
+        self.why = ""
+        self.link = ""
+        self.hub: Hub
+        self._nursery: trio.Nursery
+        self.client: TrioClient
+        self.owned: dict[int, OwnedShard] = {}
+        self.owners: dict[int, str] = {}
+        self._nodes = Table(node_of, self._node_changed)
+        self._shards = Table(owner_of, self._owner_changed)
+        self._asked = Table(_revision, self._rebalancing_asked)
+        self._asked_at = 0
+        self._put_off: dict[int, float] = {}
+        self._lease: Lease
+        self._look = trio.Event()
+        self._is_placed = trio.Event()
+        self._refused: ClusterRefusedError | None = None
+        self._has_begun = False
+        self._stopping = trio.Event()
+        self._stopped = trio.Event()
+        self._away_since_s = 0.0
+
+    # What the broker asks (core.cluster.hook)
+
+    def end_of_turn(self) -> bool:
+        """Begin what has to be written."""
+        more = False
+        for owned in self.owned.values():
+            if owned.commits is not None:
+                more |= owned.commits.begin()
+        return more
+
+    def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
+        """Quorum queues are replicated."""
+        return made.type_name == "quorum" and durable and not exclusive
+
+    def number_of(self, vhost: str, name: str) -> int:
+        """The same on every node."""
+        return (stable_hash(f"{vhost}\0{name}") >> 2) or 1
+
+    def shard_of(self, vhost: str, name: str) -> int:
+        """The shard of a queue."""
+        return shard_of(vhost, name, self.shards)
+
+    def queue(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        auto_delete: bool,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        """The queue itself where its shard is here, or what stands for it."""
+        owned = self.owned.get(self.shard_of(vhost.name, name))
+        shard = owned.shard if owned is not None and owned.state in (CLAIMING, ACTIVE) else None
+        if shard is None:
+            return self._elsewhere(
+                vhost,
+                name,
+                auto_delete=auto_delete,
+                arguments=arguments,
+                arguments_raw=arguments_raw,
+                store_id=store_id,
+            )
+        return self._here(
+            shard,
+            vhost,
+            name,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
+
+    def place_of(self, queue: Queue) -> Node | None:
+        """The node that has its shard."""
+        owner = self.owners.get(self.shard_of(queue.vhost.name, queue.name), "")
+        return self._nodes.rows.get(node_key(owner)) if owner else None
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """Those that are there, by name."""
+        return {node.name: node for node in self._nodes.rows.values()}
+
+    def _here(
+        self,
+        shard: Shard,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        auto_delete: bool,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        queue = made_here(
+            shard,
+            vhost,
+            name,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
+        # Its rules decide what becomes of what it gets back.
+        self.broker.policies.apply_to(vhost.name, queue)
+        shard.attach(queue)
+        return queue
+
+    def _elsewhere(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        *,
+        auto_delete: bool,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        return UnownedQueue(
+            vhost,
+            name,
+            durable=True,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            arguments_raw=arguments_raw,
+            store_id=store_id,
+        )
+
+    # Shards that come and go
+
+    def _queues_of(self, number: int) -> list[Queue]:
+        return [
+            queue
+            for vhost in self.broker.vhosts.values()
+            for queue in vhost.queues.values()
+            if queue.of_cluster and self.shard_of(vhost.name, queue.name) == number
+        ]
+
+    async def attach(self, shard: Shard) -> None:
+        """Its queues are here from now on."""
+        await self._exchange(shard.number, shard)
+
+    async def detach(self, shard: Shard) -> None:
+        """They aren't any more."""
+        await self._exchange(shard.number, None)
+        shard.queues.clear()
+
+    async def _exchange(self, number: int, shard: Shard | None) -> None:
+        for count, old in enumerate(self._queues_of(number), 1):
+            vhost = old.vhost
+            is_here = isinstance(old, ReplicatedQueue)
+            if vhost.queues.get(old.name) is not old or is_here == (shard is not None):
+                continue
+            new = self.queue(
+                vhost,
+                old.name,
+                auto_delete=old.auto_delete,
+                arguments=old.arguments,
+                arguments_raw=old.arguments_raw,
+                store_id=old.store_id,
+            )
+            replace(vhost, old, new)
+            if count % QUEUES_PER_SLICE == 0:
+                self.hub.settle()
+                await trio.lowlevel.checkpoint()
+        self.hub.request_turn()
+
+    def put_off(self, number: int, seconds: float) -> None:
+        """A shard isn't to be tried again before so long."""
+        self._put_off[number] = trio.current_time() + seconds
+
+    def look(self) -> None:
+        """Something may be different: see whether there is something to do."""
+        self._look.set()
+
+    # Running
+
+    async def run(self, hub: Hub, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Be a node of the cluster until `stop`.  Raises ClusterRefusedError before it has begun."""
+        self.hub = hub
+        try:
+            async with open_client(self.options) as self.client, trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._live, nursery)
+                nursery.start_soon(self._watch_over)
+                with trio.move_on_after(START_WAIT_S) as waiting:
+                    await self._is_placed.wait()
+                if self._refused is not None:
+                    raise self._refused
+                if waiting.cancelled_caught:
+                    _log.warning("starting without a place in the cluster: %s", self.why or "it takes long")
+                self._has_begun = True
+                task_status.started()
+                await self._stopping.wait()
+                await self._leave()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """Hand everything over, and leave the cluster; returns when that is done."""
+        self._stopping.set()
+        await self._stopped.wait()
+
+    async def drain(self) -> None:
+        """Hand all shards over, and take no others until `revive`."""
+        self.state = DRAINING
+        self._tell()
+        await self._announce()
+        await self._hand_over(list(self.owned), "this node is drained")
+
+    async def revive(self) -> None:
+        """Take shards again."""
+        if self.state == DRAINING:
+            self.state = JOINED
+            self._tell()
+            await self._announce()
+            self.look()
+
+    async def rebalance(self) -> None:
+        """Ask all nodes, this one too, to give away what others are to have.  Raises NatsError."""
+        await ask_for_rebalancing(self.client, self.name)
+
+    def _details(self) -> dict[str, object]:
+        return {
+            "link": self.link,
+            "version": WARREN_VERSION,
+            "started_at_ms": self.broker.started_at_ms,
+            "draining": self.state == DRAINING,
+        }
+
+    def _tell(self) -> None:
+        self._lease.tell(self._details())
+
+    async def _announce(self) -> None:
+        try:
+            await self._lease.renew()
+        except NatsError as error:
+            _log.warning("the other nodes hear of it later: %s", error)
+
+    async def _live(self, nursery: trio.Nursery) -> None:
+        bucket = Bucket(NODES)
+        self._lease = Lease(
+            self.client, bucket, node_key(self.name), self.name, identity=self.identity, details=self._details()
+        )
+        joining = Joining(self.client, self._lease, self.name, shards=self.shards, replicas=self.replicas)
+        while not await self._joined(joining):
+            await trio.sleep(RETRY_S)
+        self.state, self.why = JOINED, ""
+        _log.info("this is node '%s' of the cluster", self.name)
+        nursery.start_soon(self._keep_node)
+        for table, name in ((self._nodes, NODES), (self._shards, SHARDS), (self._asked, CLUSTER)):
+            nursery.start_soon(self._watch, table, Bucket(name))
+        await self._claim(nursery)
+
+    async def _watch(self, table: Table[Any], bucket: Bucket) -> None:
+        while True:
+            try:
+                await table.watch(self.client, bucket)
+            except NatsError as error:
+                _log.error("the bucket %s can't be watched: %s; it is tried again", bucket.name, error)
+            await trio.sleep(RETRY_S)
+
+    async def _joined(self, joining: Joining) -> bool:
+        before = self.why
+        try:
+            await joining.join()
+        except ClusterRefusedError as error:
+            self.state, self.why = REFUSED, str(error)
+            if not self._has_begun:
+                self._refused = error
+                self._is_placed.set()
+            elif self.why != before:
+                _log.critical("this node isn't taken into the cluster: %s", error)
+            return False
+        except NatsError as error:
+            self.state, self.why = JOINING, str(error)
+            if self.why != before:
+                _log.warning("the cluster can't be joined yet: %s", error)
+            return False
+        return True
+
+    async def _keep_node(self) -> None:
+        """Keep this node's place; one that was lost is taken again, unless somebody else has the name now."""
+        while True:
+            why = await self._lease.keep(lambda: True)
+            while not self._lease.is_fresh:
+                try:
+                    if not await self._lease.take():
+                        _log.error("another node has the name '%s' now: %s", self.name, why)
+                        self.why = f"another node has the name '{self.name}'"
+                except NatsError:
+                    pass
+                await trio.sleep(RETRY_S / 4)
+            self.why = ""
+
+    # Claiming
+
+    def _node_changed(self, key: str) -> None:
+        self.look()
+
+    def _owner_changed(self, key: str) -> None:
+        number = shard_number(key)
+        if number >= 0:
+            owner = self._shards.rows.get(key)
+            if owner is None:
+                self.owners.pop(number, None)
+            else:
+                self.owners[number] = owner
+        self.look()
+
+    async def _claim(self, nursery: trio.Nursery) -> None:
+        is_first = True
+        while True:
+            with trio.move_on_after(LOOK_S):
+                await self._look.wait()
+            self._look = trio.Event()
+            if not (self._nodes.is_complete and self._shards.is_complete) or self._stopping.is_set():
+                continue
+            numbers = self._wanted(is_first)
+            is_first = False
+            for number in numbers:
+                self.owned[number] = OwnedShard(self, number)
+                nursery.start_soon(self._own, self.owned[number])
+            if all(owned.state == ACTIVE for owned in self.owned.values()):
+                self._is_placed.set()
+
+    def _wanted(self, is_first: bool) -> list[int]:
+        if self.state != JOINED:
+            return []
+        there = [node.name for node in self._nodes.rows.values() if not node.is_draining]
+        numbers = to_claim(self.name, there, self.owners, self.shards)
+        if is_first:
+            # Of an earlier run, which ended before it could give them up.
+            numbers += [number for number, owner in self.owners.items() if owner == self.name]
+        now_s = trio.current_time()
+        return [
+            number
+            for number in dict.fromkeys(numbers)
+            if number not in self.owned and now_s >= self._put_off.get(number, now_s)
+        ]
+
+    async def _own(self, owned: OwnedShard) -> None:
+        try:
+            await owned.run()
+        except Exception:
+            _log.exception("shard %d: internal error", owned.number)
+            self.put_off(owned.number, RETRY_S)
+        finally:
+            if self.owned.get(owned.number) is owned:
+                del self.owned[owned.number]
+            self.look()
+
+    # Handing over
+
+    def _rebalancing_asked(self, key: str) -> None:
+        if not key:
+            self._asked_at = self._asked_at or self._asked.rows.get(REBALANCE, 0) or 1
+        elif key == REBALANCE and self._asked.is_complete and self._asked.rows.get(key, 0) > self._asked_at:
+            self._asked_at = self._asked.rows[key]
+            self._nursery.start_soon(self._rebalance)
+
+    async def _rebalance(self) -> None:
+        there = [node.name for node in self._nodes.rows.values() if not node.is_draining]
+        given = to_hand_over(self.name, there, self.owners, self.shards)
+        await self._hand_over(list(given), "the shards are rebalanced")
+
+    async def _hand_over(self, numbers: list[int], why: str) -> None:
+        async with trio.open_nursery() as nursery:
+            for number in numbers:
+                owned = self.owned.get(number)
+                if owned is not None:
+                    nursery.start_soon(owned.hand_over, why)
+
+    async def _leave(self) -> None:
+        with trio.CancelScope(shield=True):
+            await self._hand_over(list(self.owned), "this node stops")
+            if self.state in (JOINED, DRAINING):
+                with trio.move_on_after(1.0):
+                    try:
+                        await self._lease.give_up()
+                    except NatsError as error:
+                        _log.warning("this node's place in the cluster runs out by itself: %s", error)
+
+    # Trouble
+
+    async def _watch_over(self) -> None:
+        """Raise the alarm while nothing can be confirmed."""
+        while True:
+            await trio.sleep(LOOK_S)
+            now_s = trio.current_time()
+            if self.client.is_connected:
+                self._away_since_s = now_s
+            self._away_since_s = self._away_since_s or now_s
+            stuck = max((owned.slow_s for owned in self.owned.values()), default=0.0)
+            raised = self.state != DRAINING and (now_s - self._away_since_s > AWAY_S or stuck > AWAY_S)
+            if self.broker.alarms.set(ALARM, raised, source="cluster"):
+                if raised:
+                    _log.error("the cluster's NATS servers don't take anything; publishing is blocked until they do")
+                else:
+                    _log.warning("the cluster's NATS servers take messages again; publishing goes on")
+                self.hub.settle()
+
+    # For people
+
+    def owner_of(self, number: int) -> str:
+        """The node that has a shard; empty where none has."""
+        owned = self.owned.get(number)
+        return (
+            self.name if owned is not None and owned.state == ACTIVE else self._shards.rows.get(shard_key(number), "")
+        )
+
+
+def _revision(entry: Entry) -> int | None:
+    return entry.revision if entry.key == REBALANCE and not entry.is_gone else None

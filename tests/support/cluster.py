@@ -1,0 +1,82 @@
+"""Warren processes as nodes of a cluster, on real NATS servers, and what a client says to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from tests.support.nats_servers import NatsServer
+from tests.support.warren_process import WarrenProcess, start_warren
+
+QUORUM = {"x-queue-type": "quorum"}
+
+
+def start_node(parent: Path, name: str, servers: Sequence[NatsServer], options: Sequence[str] = ()) -> WarrenProcess:
+    """A node with a data directory of its own below `parent`, which is there again at its next start."""
+    directory = parent / name
+    directory.mkdir(exist_ok=True)
+    addresses = ",".join(server.address for server in servers)
+    return start_warren(
+        directory,
+        data_directory=directory / "data",
+        options=["--cluster", addresses, "--node-name", name, *options],
+    )
+
+
+@contextmanager
+def channel_of(node: WarrenProcess) -> Iterator[BlockingChannel]:
+    """A channel with confirms."""
+    connection = pika.BlockingConnection(
+        pika.ConnectionParameters("127.0.0.1", node.amqp_port, blocked_connection_timeout=60, heartbeat=0)
+    )
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        yield channel
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def publish(channel: BlockingChannel, queue: str, bodies: Sequence[str]) -> None:
+    """Each confirmed; raises where one isn't."""
+    for body in bodies:
+        channel.basic_publish("", queue, body.encode())
+
+
+def drained(channel: BlockingChannel, queue: str, *, ack: bool = True) -> list[str]:
+    """All that is in it, in order, by basic.get."""
+    found: list[str] = []
+    while True:
+        method, _, body = channel.basic_get(queue)
+        if method is None or body is None:
+            return found
+        found.append(body.decode())
+        if ack:
+            channel.basic_ack(method.delivery_tag)
+
+
+class Nodes:
+    """Nodes of a test, each ended at the end of the block.  parent: where their directories are."""
+
+    def __init__(self, parent: Path, servers: Sequence[NatsServer]) -> None:
+        self._parent = parent
+        self._servers = servers
+        self._started: list[WarrenProcess] = []
+
+    def __enter__(self) -> Nodes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for node in self._started:
+            node.kill()
+
+    def start(self, name: str, *options: str, shards: int = 4) -> WarrenProcess:
+        """A node, or one that has ended before."""
+        node = start_node(self._parent, name, self._servers, ["--set", f"cluster_shards={shards}", *options])
+        self._started.append(node)
+        return node
