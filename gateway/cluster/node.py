@@ -2,6 +2,8 @@
 
 The broker begins without waiting for long: what can't be reached yet is said, and queues of the cluster wait meanwhile
 (core.cluster.unowned).  Nothing that goes wrong here ends the broker, but what is refused before it has begun to work.
+
+Longer than 400 lines because it answers both what the broker asks and what the cluster does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """One run of a broker: from opening its stores to closing them in good order.
 
 A run is a nursery with hub, commit loop, timers and resource watch; `stop_app` and `start_app` end and begin one.
+
+Longer than 400 lines because whatever a run has begins and ends here.
 """
 
 from __future__ import annotations
@@ -201,8 +203,9 @@ class BrokerRun:
                 components=components_of(self.config, [listener.protocol for listener in self._listeners]),
             )
             if self.config.section(ClusterSettings).servers:
-                self.cluster = self._in_cluster()
-                self.broker.cluster = self.cluster
+                from warren.gateway.cluster.starting import joined_to
+
+                self.cluster = joined_to(self.config, self.broker)
             for names, load in later_listings():
                 self.broker.listings.register_later(names, load)
             first = self.config.section(FirstStartSettings)
@@ -281,14 +284,6 @@ class BrokerRun:
         self.hub.note_time()
         work()
         self.hub.settle()
-
-    def _in_cluster(self) -> ClusterNode:
-        from warren.gateway.cluster.node import ClusterNode
-
-        process = self.config.section(ProcessSettings)
-        if process.in_memory or process.data_directory is None:
-            raise StorageError("a node of a cluster keeps its shards' logs: it needs a data directory, not --in-memory")
-        return ClusterNode(self.config.section(ClusterSettings), process.data_directory, self.broker)
 
     def _register(self, plugins: PluginHost) -> None:
         plugins.register(
