@@ -8,13 +8,15 @@ import struct
 from contextlib import closing
 from typing import Any, TypeVar
 
-from tests.conformance.scenario import TIME_LIMIT_S
 from tests.support.simulated_stream import bodies_of, publish, published
 from warren.adapters.stream.codec import commands
 from warren.adapters.stream.codec.encoding import decode, encode
 from warren.adapters.stream.codec.keys import Code
 
 T = TypeVar("T")
+
+ANSWER_TIMEOUT_S = 60.0
+"""For one answer: RabbitMQ works on a frame of the largest size for seconds where others need the processor, too."""
 
 CLOSED = "closed"
 """What comes when the broker closes the socket."""
@@ -27,7 +29,7 @@ class StreamPeer:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIME_LIMIT_S)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S)
         self._unread = b""
         self._correlation = 0
         self.streams: list[str] = []

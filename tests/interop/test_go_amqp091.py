@@ -19,8 +19,8 @@ GO_PATH = Path("/usr/share/gocode")
 
 
 @pytest.fixture(scope="module")
-def result(broker_process: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the program has seen."""
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, built once for both brokers: that takes Go's own library, too."""
     go = shutil.which("go") or ""
     need(bool(go), "Go (golang-go)")
     library = GO_PATH / "src/github.com/rabbitmq/amqp091-go"
@@ -36,7 +36,13 @@ def result(broker_process: Any, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
     build = [go, "build", "-o", str(binary), str(PROGRAM)]
     run(build, environment=environment, time_limit_s=BUILD_TIME_LIMIT_S)
-    return run_for_json([str(binary), url(broker_process.address), "interop-go"])
+    return binary
+
+
+@pytest.fixture(scope="module")
+def result(broker_process: Any, program: Path) -> dict[str, Any]:
+    """What it has seen."""
+    return run_for_json([str(program), url(broker_process.address), "interop-go"])
 
 
 def test_messages_are_confirmed_and_arrive_in_order(result: dict[str, Any]) -> None:

@@ -79,15 +79,25 @@ def start(command: Sequence[str], log: Path, environment: Mapping[str, str], dir
     return process
 
 
-def wait_until(condition: Callable[[], bool], process: Child, log: Path, timeout_s: float, what: str) -> None:
-    """Return once `condition` holds; raise ChildError if the process ends or `timeout_s` passes before."""
+def wait_until(
+    condition: Callable[[], bool],
+    process: Child,
+    log: Path,
+    timeout_s: float,
+    what: str,
+    interval_s: float = POLL_INTERVAL_S,
+) -> None:
+    """Return once `condition` holds; raise ChildError if the process ends or `timeout_s` passes before.
+
+    interval_s: how often it is tried.
+    """
     give_up_at = time.monotonic() + timeout_s
     while not condition():
         if process.poll() is not None:
             raise ChildError(f"{what}: the process ended with {process.returncode}\n{log_tail(log)}")
         if time.monotonic() > give_up_at:
             raise ChildError(f"{what}: not within {timeout_s:g} s\n{log_tail(log)}")
-        time.sleep(POLL_INTERVAL_S)
+        time.sleep(interval_s)
 
 
 def stop(process: Child, grace_s: float) -> int:

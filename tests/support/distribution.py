@@ -1,10 +1,10 @@
 """How pytest-xdist shares the tests out: how many workers there are, and which files come first.
 
-Much of the suite waits: for processes to start, for a broker that was killed to come back, for clients of others.  So
-there is a worker more than processors for every two of them.  A worker takes a file at a time, and the last file should
-not be a long one that the others wait for: files of the folders where tests start processes come first, and then those
-with the most tests.  (pytest-xdist's own order is by the number of tests alone, so that files with one test, which are
-the longest, come last.)
+More than half of the time a test waits: for a process to start, for a broker that was killed to come back, for clients
+of others.  So there are two workers for each processor.  A worker takes a file at a time, and the last file should not
+be a long one that the others wait for: files of the folders where tests start processes come first, and then those with
+the most tests.  (pytest-xdist's own order is by the number of tests alone, so that files with one test, which are the
+longest, come last.)
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return processors + (processors + 1) // 2
+    return 2 * processors
 
 
 def long_first(items: list[pytest.Item]) -> None:

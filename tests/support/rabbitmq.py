@@ -34,6 +34,9 @@ START_TIMEOUT_S = 90.0
 START_ATTEMPTS_MAX = 3
 """A free port may be taken before the node binds it: then everything is started again on new ports."""
 
+LOOK_INTERVAL_S = 0.02
+"""How often it is tried whether a node is ready, or gone: both take seconds, of a processor that it may need."""
+
 STOP_GRACE_S = 20.0
 """An orderly stop of the Erlang VM takes one to three seconds."""
 
@@ -176,7 +179,9 @@ def _start_server(directory: Path, environment: Mapping[str, str], log: Path, po
     started_at = time.perf_counter()
     process = child.start([str(_script("rabbitmq-server"))], log, environment, directory)
     try:
-        child.wait_until(lambda: child.amqp_answers(port), process, log, START_TIMEOUT_S, "starting RabbitMQ")
+        child.wait_until(
+            lambda: child.amqp_answers(port), process, log, START_TIMEOUT_S, "starting RabbitMQ", LOOK_INTERVAL_S
+        )
     except child.ChildError:
         child.stop(process, 0)
         raise
@@ -242,17 +247,18 @@ def _script(name: str) -> Path:
 def _wait_for_orphans(node: RabbitMQ) -> None:
     """Helpers of a killed VM end when their pipe to it closes; until then they may write to its directory."""
     give_up_at = time.monotonic() + STOP_GRACE_S
-    while _helpers_of(node.directory) and time.monotonic() < give_up_at:
-        time.sleep(child.POLL_INTERVAL_S)
+    while _orphans_in(node.directory) and time.monotonic() < give_up_at:
+        time.sleep(LOOK_INTERVAL_S)
 
 
-def _helpers_of(directory: Path) -> list[int]:
-    """Process ids that work in the node's directory."""
-    found = []
+def _orphans_in(directory: Path) -> list[int]:
+    """Processes that work in the directory and have lost their parent, as port mapper and command line haven't."""
+    parents = {}
     for entry in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if entry.readlink().is_relative_to(directory):
-                found.append(int(entry.parent.name))
+                state = (entry.parent / "stat").read_text().rpartition(")")[2]
+                parents[int(entry.parent.name)] = int(state.split()[1])
         except OSError:
             continue
-    return found
+    return [process for process, parent in parents.items() if parent not in (os.getpid(), *parents)]

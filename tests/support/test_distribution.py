@@ -55,6 +55,6 @@ def test_folders_are_there() -> None:
 def test_there_are_more_workers_than_processors_unless_somebody_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(4)), raising=False)
-    assert workers() == 6
+    assert workers() == 8
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
     assert workers() is None

@@ -20,6 +20,9 @@ from tests.wire.conftest import assert_serves
 
 ROUNDS = 500
 
+REFUSED_LOGIN_DELAY_S = 0.005
+"""Most mutated handshakes are a login that is refused, and each round waits for its answer."""
+
 GROWTH_BYTES_MAX = 64 * 2**20
 """What a few thousand connections that are gone may leave behind: freed memory that the process keeps."""
 
@@ -27,7 +30,7 @@ GROWTH_BYTES_MAX = 64 * 2**20
 @pytest.fixture(scope="module")
 def victim() -> Iterator[Broker]:
     """A broker for these tests alone."""
-    with run_warren() as broker:
+    with run_warren("--set", f"refused_login_delay_s={REFUSED_LOGIN_DELAY_S}") as broker:
         before = usage_of_tree(broker.process_id).resident_bytes
         yield broker
         assert "Traceback" not in broker.read_log()
