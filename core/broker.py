@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from warren.core.access.accounts import User
@@ -79,7 +80,9 @@ if TYPE_CHECKING:
     from warren.core.administration.listing.connections import ConnectionRow
     from warren.core.administration.stream_tails import StreamTail
     from warren.core.administration.tails import Tail
+    from warren.core.cluster.agreements import Agreements
     from warren.core.cluster.hook import ClusterHook
+    from warren.core.errors import BrokerError
     from warren.core.message_observer import MessageObserver
     from warren.core.storage.definitions.store import JSON
 
@@ -169,6 +172,7 @@ class Broker:
         self.policies = PolicyTable(definitions)
         self.histories = Histories(self)
         self.parameters = Parameters(definitions)
+        self.agreements: Agreements | None = None
         self.limits = limits
         self.default_queue_type = default_queue_type
         self.client_count = 0
@@ -235,6 +239,13 @@ class Broker:
         for name, make in components.items():
             self.components[name] = make(self)
 
+    def share(self, agreements: Agreements) -> None:
+        """Be one node of a cluster, with which changes of what is shared are agreed on from now on."""
+        self.agreements = agreements
+        self.users.agreements = agreements
+        self.policies.agreements = agreements
+        self.parameters.agreements = agreements
+
     # Virtual hosts
 
     def forget_known_routes(self) -> None:
@@ -267,6 +278,8 @@ class Broker:
 
     def add_vhost(self, name: str, metadata: Mapping[str, object]) -> VirtualHost:
         """Make a virtual host; PreconditionFailed when it is there already."""
+        if self.agreements is not None and self.agreements.is_agreed(("vhost", name)):
+            return self.vhost(name)
         if name in self.vhosts:
             found = self.vhosts[name]
             why = "is being deleted; add it once that is done" if found.deleting else "exists already"
@@ -275,7 +288,10 @@ class Broker:
             raise PreconditionFailed("a virtual host needs a name")
         check_vhost(self, name)
         self.definitions.check_room()
-        return recovery.add_vhost(self, name, check_metadata(cast("Mapping[str, JSON]", metadata)))
+        checked_metadata = check_metadata(cast("Mapping[str, JSON]", metadata))
+        if self.agreements is not None:
+            self.agreements.ask(("vhost", "", name, checked_metadata), intent=("vhost", name))
+        return recovery.add_vhost(self, name, checked_metadata)
 
     def update_vhost(self, name: str, metadata: Mapping[str, JSON]) -> None:
         """Replace the description, tags or default queue type that `metadata` holds; the others stay.
@@ -284,17 +300,27 @@ class Broker:
         PreconditionFailed for a value that can't be.
         """
         vhost = self.vhost(name)
+        if self.agreements is not None and self.agreements.begin(("change vhost", name, repr(metadata))):
+            return
         self.definitions.check_room()
         checked = check_metadata(metadata)
-        for key in metadata:
-            vhost.metadata.pop(key, None)
-        vhost.metadata.update(checked)
+        row = {key: value for key, value in vhost.metadata.items() if key not in metadata}
+        row.update(checked)
+        if self.agreements is not None:
+            self.agreements.ask(("vhost", "", name, cast("Mapping[str, JSON]", row)))
+        vhost.metadata = row
         self.put_vhost(vhost)
 
     def set_tracing(self, name: str, tracing: bool) -> None:
         """Turn the firehose of a virtual host on or off, also for the time after a restart."""
         vhost = self.vhost(name)
+        if self.agreements is not None and self.agreements.begin(("trace vhost", name, tracing)):
+            return
         self.definitions.check_room()
+        if self.agreements is not None:
+            traced = {"tracing": True} if tracing else {}
+            row = {key: value for key, value in vhost.metadata.items() if key != "tracing"}
+            self.agreements.ask(("vhost", "", name, cast("Mapping[str, JSON]", {**row, **traced})))
         vhost.tracing = tracing
         self.put_vhost(vhost)
         vhost.changed()
@@ -329,12 +355,43 @@ class Broker:
 
         answer: called once all of it is gone.
         """
-        delete_vhost(self, self.vhost(name), answer)
+        vhost = self.vhost(name)
+        if self.agreements is None or self.agreements.applying:
+            delete_vhost(self, vhost, answer)
+        else:
+            self.agreements.ask_then(("vhost", "", name, None), partial(self._vhost_leaves, vhost, answer))
+
+    def _vhost_leaves(self, vhost: VirtualHost, answer: Answer[None], agreed: bool, error: BrokerError | None) -> None:
+        """The cluster has said what it makes of a deletion, which goes on here if it agreed."""
+        if error is not None:
+            answer(error)
+        elif not agreed:
+            self._delete_vhost_again(vhost, answer)
+        elif self.vhosts.get(vhost.name) is not vhost:
+            answer(None)
+        else:
+            self.chores.add(partial(self._answer_when_gone, vhost, answer))
+
+    def _delete_vhost_again(self, vhost: VirtualHost, answer: Answer[None]) -> None:
+        """Somebody has changed it meanwhile, or deleted it."""
+        if self.vhosts.get(vhost.name) is vhost and not vhost.deleting:
+            self.delete_vhost(vhost.name, answer)
+        else:
+            answer(None)
+
+    def _answer_when_gone(self, vhost: VirtualHost, answer: Answer[None]) -> bool:
+        if self.vhosts.get(vhost.name) is vhost:
+            return True
+        answer(None)
+        return False
 
     def expire_queue(self, queue: Queue) -> None:
         """Delete a queue that nobody has used for as long as its expiry says."""
         _log.info("%s has expired: unused for its x-expires", queue.description)
-        remove_queue(queue.vhost, queue)
+        if self.agreements is not None and self.agreements.shares_queue(queue):
+            self.agreements.ask_quietly(("queue", queue.vhost.name, queue.name, None))
+        else:
+            remove_queue(queue.vhost, queue)
 
     def inspect(self, what: str, vhost: str | None) -> list[dict[str, object]]:
         """All columns of all queues, exchanges, bindings, connections... (`listings` knows more), at once (spec F.8).

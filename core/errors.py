@@ -173,6 +173,10 @@ class InternalError(BrokerError):
     scope = Scope.CONNECTION
 
 
+class ClusterAway(InternalError):
+    """The servers that keep what a cluster shares can't be reached, or don't agree: it can't be changed now."""
+
+
 class StorageError(Exception):
     """The data directory can't be used: the text says which file, what is wrong with it and what to do.
 

@@ -25,6 +25,7 @@ from warren.core.declaring import bindings, exchanges, queues
 from warren.core.errors import (
     AccessRefused,
     BrokerError,
+    ClusterAway,
     NotFound,
     PreconditionFailed,
     ResourceLocked,
@@ -88,6 +89,8 @@ def _status(error: BrokerError) -> int:
         return FORBIDDEN
     if isinstance(error, PreconditionFailed | ResourceLocked):
         return CONFLICT
+    if isinstance(error, ClusterAway):
+        return TOO_MUCH
     return BAD_REQUEST
 
 
@@ -134,7 +137,9 @@ def _queue(client: Client, method: str, name: str, body: Value, answer: Answer) 
 
 def _declare_queue(client: Client, name: str, body: Mapping[Value, Value], answer: Answer) -> None:
     arguments, raw = _arguments(body)
-    is_new = name not in client.vhost.queues
+    agreements = client.vhost.broker.agreements
+    is_agreed = agreements is not None and agreements.is_agreed(("queue", client.vhost.name, name))
+    is_new = is_agreed or name not in client.vhost.queues
     queue = queues.declare_queue(
         client,
         name,

@@ -17,7 +17,7 @@ from warren.core.errors import BrokerError
 
 if TYPE_CHECKING:
     from warren.adapters.direct.confirmation import Confirmation
-    from warren.core.access.answers import Asked
+    from warren.core.access.answers import Awaited
 
 
 class UnknownRights:
@@ -27,7 +27,7 @@ class UnknownRights:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Callable[[], None], Confirmation]] = deque()
-        self._asked: list[Asked] = []
+        self._asked: list[Awaited] = []
 
     def __len__(self) -> int:
         """How many wait."""

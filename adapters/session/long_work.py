@@ -19,7 +19,7 @@ from warren.core.declaring.names import generated_again
 
 if TYPE_CHECKING:
     from warren.adapters.session.read_gate import ReadGate
-    from warren.core.access.answers import Asked
+    from warren.core.access.answers import Awaited
     from warren.core.broker import Broker
 
 Slices: TypeAlias = Iterator[Unanswered | None]
@@ -61,7 +61,7 @@ class LongWork:
         self._go_on = go_on
         self._failed = failed
         self._slices: Slices | None = None
-        self._pinned: list[Asked] = []
+        self._pinned: list[Awaited] = []
         self._done = 0
         self.busy = False
 

@@ -21,7 +21,7 @@ from warren.adapters.session.read_gate import SETTLING
 if TYPE_CHECKING:
     from warren.adapters.session.long_work import Slices
     from warren.adapters.session.read_gate import ReadGate
-    from warren.core.access.answers import Asked
+    from warren.core.access.answers import Awaited
     from warren.core.broker import Broker
 
 _log = logging.getLogger("warren.connection")
@@ -37,7 +37,7 @@ class Settling:
         self._gate = gate
         self._go_on = go_on
         self._works: deque[Slices] = deque()
-        self._pinned: list[Asked] = []
+        self._pinned: list[Awaited] = []
 
     @property
     def busy(self) -> bool:

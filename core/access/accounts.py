@@ -135,31 +135,47 @@ class Accounts:
 
     def add(self, name: str, password: str, tags: Iterable[str], salt: bytes | None) -> User:
         """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
+        return self._save(self.added(name, password, tags, salt))
+
+    def added(self, name: str, password: str, tags: Iterable[str], salt: bytes | None) -> User:
+        """Whom `add` would add; this and the like change nothing yet."""
         self._check_new(name)
         hashed = _hash(password, salt)
-        return self._save(User(name, hashed, passwords.DEFAULT_ALGORITHM, frozenset(tags), id=new_id()))
+        return User(name, hashed, passwords.DEFAULT_ALGORITHM, frozenset(tags), id=new_id())
 
     def add_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str]) -> User:
         """Add a user with a stored hash; no algorithm means the legacy one, a blank hash no password."""
+        return self._save(self.added_hash(name, password_hash, algorithm, tags))
+
+    def added_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str]) -> User:
+        """Whom `add_hash` would add."""
         self._check_new(name)
         known = passwords.check_algorithm(algorithm or passwords.LEGACY_ALGORITHM)
         checked = passwords.check_hash(password_hash, known)
-        return self._save(User(name, checked, known, frozenset(tags), id=new_id()))
+        return User(name, checked, known, frozenset(tags), id=new_id())
 
     def put(self, user: User) -> User:
         """Add the user, or replace the one of this name, as imported definitions do; checked as by `add_hash`.
 
         Who is replaced is the same user as before.
         """
+        return self._save(self.replaced(user))
+
+    def replaced(self, user: User) -> User:
+        """Whom `put` would put."""
         check_name(user.name)
         passwords.check_algorithm(user.hashing_algorithm)
         passwords.check_hash(user.password_hash, user.hashing_algorithm)
         before = self._users.get(user.name)
-        return self._save(replace(user, id=new_id() if before is None else before.id))
+        return replace(user, id=new_id() if before is None else before.id)
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
         """Replace the user's limits."""
-        return self._save(replace(self.get(name), limits=dict(limits)))
+        return self._save(self.with_limits(name, limits))
+
+    def with_limits(self, name: str, limits: Mapping[str, int]) -> User:
+        """Whom `set_limits` would make of the user."""
+        return replace(self.get(name), limits=dict(limits))
 
     def delete(self, name: str) -> None:
         """Remove the user; raises NotFound.  Until `gone`, what was the user's is nobody's."""
@@ -178,16 +194,33 @@ class Accounts:
 
     def change_password(self, name: str, password: str, salt: bytes | None) -> User:
         """Give the user another password, hashed by the default algorithm."""
+        return self._save(self.with_password(name, password, salt))
+
+    def with_password(self, name: str, password: str, salt: bytes | None) -> User:
+        """Whom `change_password` would make of the user."""
         algorithm = passwords.DEFAULT_ALGORITHM
-        return self._save(replace(self.get(name), password_hash=_hash(password, salt), hashing_algorithm=algorithm))
+        return replace(self.get(name), password_hash=_hash(password, salt), hashing_algorithm=algorithm)
 
     def clear_password(self, name: str) -> User:
         """Forbid the user to log in with a password."""
-        return self._save(replace(self.get(name), password_hash=passwords.NO_PASSWORD))
+        return self._save(self.without_password(name))
+
+    def without_password(self, name: str) -> User:
+        """Whom `clear_password` would make of the user."""
+        return replace(self.get(name), password_hash=passwords.NO_PASSWORD)
 
     def set_tags(self, name: str, tags: Iterable[str]) -> User:
         """Replace the user's tags."""
-        return self._save(replace(self.get(name), tags=frozenset(tags)))
+        return self._save(self.with_tags(name, tags))
+
+    def with_tags(self, name: str, tags: Iterable[str]) -> User:
+        """Whom `set_tags` would make of the user."""
+        return replace(self.get(name), tags=frozenset(tags))
+
+    def put_row(self, name: str, row: Mapping[str, JSON]) -> None:
+        """Have the user of this row, whoever was there before by the name."""
+        self._store.put(KIND, "", name, row)
+        self.restore(name, row)
 
     def authenticate(self, name: str, password: str, is_loopback: bool, mechanism: str) -> User:
         """The user who logs in with this password; raises LoginRefused.
@@ -232,18 +265,22 @@ class Accounts:
             raise PreconditionFailed(f"user '{name}' already exists")
 
     def _save(self, user: User) -> User:
-        value: dict[str, JSON] = {
-            "password_hash": user.password_hash,
-            "hashing_algorithm": user.hashing_algorithm,
-            "tags": sorted(user.tags),
-            "limits": dict(user.limits),
-            "id": user.id,
-        }
         self._store.check_room()
-        self._store.put(KIND, "", user.name, value)
+        self._store.put(KIND, "", user.name, row_of(user))
         self._slow = None
         self._users[user.name] = user
         return user
+
+
+def row_of(user: User) -> dict[str, JSON]:
+    """As a user is kept."""
+    return {
+        "password_hash": user.password_hash,
+        "hashing_algorithm": user.hashing_algorithm,
+        "tags": sorted(user.tags),
+        "limits": dict(user.limits),
+        "id": user.id,
+    }
 
 
 def new_id() -> str:

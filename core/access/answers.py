@@ -34,39 +34,61 @@ TRIED_MAX: Final = 16
 """How many of the oldest are looked at for one that may go; those that somebody waits for may not."""
 
 
-class Asked:
-    """One question, with its answer as soon as there is one."""
+class Awaited:
+    """What a command may have to wait for: an answer of a back-end, or what a cluster agrees on.
 
-    __slots__ = ("_answers", "answer", "expires_at_ms", "key", "pins", "waiting")
+    is_there: from then on `Unanswered.pin` doesn't wait for it.
+    """
 
-    def __init__(self, answers: Answers, key: tuple[str, Question]) -> None:
-        self._answers = answers
-        self.key = key
-        self.answer: Answer | None = None
-        self.expires_at_ms = 0
+    __slots__ = ("is_there", "pins", "waiting")
+
+    def __init__(self) -> None:
+        self.is_there = False
         self.pins = 0
         self.waiting: list[Callable[[], None]] = []
 
     def come_back(self) -> None:
-        """It was answered, and maybe forgotten, before somebody pinned it who waits for just this."""
-        self._answers.keep(self)
+        """It was there, and maybe forgotten, before somebody pinned it who waits for just this."""
 
     def release(self) -> None:
         """Somebody who has pinned it is done."""
         self.pins -= 1
         if not self.pins:
-            self._answers.look_at(self)
+            self.unpinned()
+
+    def unpinned(self) -> None:
+        """Nobody has pinned it any more."""
 
     def tell(self) -> None:
-        """The answer is there: call whoever waits for it."""
+        """It is there: call whoever waits for it."""
+        self.is_there = True
         waiting, self.waiting = self.waiting, []
         self.pins += 1
         for call in waiting:
             try:
                 call()
             except Exception:
-                _log.exception("internal error in what waited for an authentication back-end")
+                _log.exception("internal error in what waited for an answer")
         self.release()
+
+
+class Asked(Awaited):
+    """One question, with its answer as soon as there is one."""
+
+    __slots__ = ("_answers", "answer", "expires_at_ms", "key")
+
+    def __init__(self, answers: Answers, key: tuple[str, Question]) -> None:
+        super().__init__()
+        self._answers = answers
+        self.key = key
+        self.answer: Answer | None = None
+        self.expires_at_ms = 0
+
+    def come_back(self) -> None:
+        self._answers.keep(self)
+
+    def unpinned(self) -> None:
+        self._answers.look_at(self)
 
 
 class Unanswered(Exception):
@@ -75,19 +97,19 @@ class Unanswered(Exception):
     names: those that were generated for it, which it is to have then (core.declaring.names).
     """
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__("an authentication back-end is being asked")
+    def __init__(self, asked: Awaited) -> None:
+        super().__init__("what this depends on is being asked for")
         self.asked = asked
         self.names: list[str] = []
 
-    def pin(self, call: Callable[[], None]) -> Asked:
-        """Have `call` called when the answer is there, and keep the answer until `Asked.release`.
+    def pin(self, call: Callable[[], None]) -> Awaited:
+        """Have `call` called when the answer is there, and keep the answer until `Awaited.release`.
 
         Others may have had a turn meanwhile, and the answer may be there already: then `call` is called at once.
         """
         asked = self.asked
         asked.pins += 1
-        if asked.answer is None:
+        if not asked.is_there:
             asked.waiting.append(call)
         else:
             asked.come_back()
@@ -193,17 +215,13 @@ class Answers:
         self._kept.clear()
 
 
-class Underway(Asked):
+class Underway(Awaited):
     """Work in turns that asks back-ends much, and is waited for as if it were one question; nobody keeps it."""
 
     __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__(Answers(), ("", Login("", None)))
-
     def done(self) -> None:
         """Whoever waits may go on."""
-        self.answer = True
         self.tell()
 
 

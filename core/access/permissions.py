@@ -59,8 +59,7 @@ class Permissions:
 
     def set(self, user: str, vhost: str, permission: Permission) -> None:
         """Give the user these permissions in the vhost instead of others; PreconditionFailed if invalid."""
-        for pattern in permission:
-            check_pattern(pattern)
+        check(permission)
         self._store.check_room()
         self._store.put(KIND, vhost, user, permission._asdict())
         self._users.setdefault(user, {})[vhost] = permission
@@ -129,6 +128,12 @@ class Permissions:
         pattern: str = getattr(permission, verb)
         variables = {"username": user, "vhost": vhost}
         return self._patterns.matches(pattern, variables, known_name(kind, name))
+
+
+def check(permission: Permission) -> None:
+    """PreconditionFailed for an expression that is none."""
+    for pattern in permission:
+        check_pattern(pattern)
 
 
 def known_name(kind: ResourceKind, name: str) -> str:

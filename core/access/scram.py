@@ -43,6 +43,21 @@ def make_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> V
     return Verifier(salt, iterations, hashlib.sha256(client_key).digest(), hmac.digest(salted, b"Server Key", "sha256"))
 
 
+def new_salt() -> bytes:
+    """Of a verifier that is about to be made."""
+    return os.urandom(SALT_BYTES)
+
+
+def row_of(verifier: Verifier) -> dict[str, JSON]:
+    """As it is kept."""
+    return {
+        "salt": base64.b64encode(verifier.salt).decode(),
+        "iterations": verifier.iterations,
+        "stored_key": base64.b64encode(verifier.stored_key).decode(),
+        "server_key": base64.b64encode(verifier.server_key).decode(),
+    }
+
+
 def stand_in(name: str, secret: bytes) -> Verifier:
     """A verifier for a name that has none, always the same one, so that nobody finds out which names exist."""
     salt = hmac.digest(secret, name.encode("utf-8", "surrogateescape"), "sha256")[:SALT_BYTES]
@@ -67,18 +82,13 @@ class Verifiers:
 
     def make(self, name: str, password: str) -> None:
         """The user's password is this one."""
-        verifier = self._by_name[name] = make_verifier(password, os.urandom(SALT_BYTES))
-        self._store.put(
-            KIND,
-            "",
-            name,
-            {
-                "salt": base64.b64encode(verifier.salt).decode(),
-                "iterations": verifier.iterations,
-                "stored_key": base64.b64encode(verifier.stored_key).decode(),
-                "server_key": base64.b64encode(verifier.server_key).decode(),
-            },
-        )
+        verifier = self._by_name[name] = make_verifier(password, new_salt())
+        self._store.put(KIND, "", name, row_of(verifier))
+
+    def put(self, name: str, row: Mapping[str, JSON]) -> None:
+        """The user's is this one, made elsewhere."""
+        self.restore(name, row)
+        self._store.put(KIND, "", name, row)
 
     def forget(self, name: str) -> None:
         """The user is gone, or has another password that nobody has said yet."""

@@ -48,20 +48,23 @@ class TopicPermissions:
 
     def set(self, user: str, vhost: str, exchange: str, permission: TopicPermission) -> None:
         """Narrow what the user may do with the exchange; PreconditionFailed if an expression is invalid."""
-        for pattern in permission:
-            check_pattern(pattern)
+        check(permission)
         self._store.check_room()
         self._store.put(KIND, vhost, _row_name(user, exchange), permission._asdict())
         self._users.setdefault(user, {})[vhost, exchange] = permission
 
     def clear(self, user: str, vhost: str, exchange: str | None) -> bool:
         """Lift the limits on one exchange, or with None on all of the vhost; False when there were none."""
-        exchanges = self._users.get(user, {})
-        found = [key for key in exchanges if key[0] == vhost and exchange in (None, key[1])]
-        for key in found:
-            del exchanges[key]
-            self._store.delete(KIND, vhost, _row_name(user, key[1]))
+        found = self.exchanges_of(user, vhost, exchange)
+        for each in found:
+            del self._users[user][vhost, each]
+            self._store.delete(KIND, vhost, _row_name(user, each))
         return bool(found)
+
+    def exchanges_of(self, user: str, vhost: str, exchange: str | None) -> list[str]:
+        """The exchanges of the vhost with which the user is limited, all or this one."""
+        found = self._users.get(user, {})
+        return [name for of_vhost, name in found if of_vhost == vhost and exchange in (None, name)]
 
     def forget_user(self, user: str) -> None:
         """Drop all rows of the user."""
@@ -111,6 +114,19 @@ class TopicPermissions:
                 f"{verb} access to topic '{routing_key}' in exchange '{exchange}' in vhost '{vhost}' "
                 f"refused for user '{user}'"
             )
+
+
+def check(permission: TopicPermission) -> None:
+    """PreconditionFailed for an expression that is none."""
+    for pattern in permission:
+        check_pattern(pattern)
+
+
+def change(
+    user: str, vhost: str, exchange: str, permission: TopicPermission | None
+) -> tuple[str, str, str, Mapping[str, JSON] | None]:
+    """For the cluster to agree on (core.cluster.agreements); None to lift the limits."""
+    return KIND, vhost, _row_name(user, exchange), None if permission is None else permission._asdict()
 
 
 def _row_name(user: str, exchange: str) -> str:

@@ -13,7 +13,7 @@ Longer than 400 lines because it is the one door to all three, and every questio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from warren.core.access import accounts, permissions, scram, topic_permissions
@@ -21,6 +21,7 @@ from warren.core.access.accounts import DEFAULT_LOOPBACK_USERS, Accounts, LoginR
 from warren.core.access.answers import Answers
 from warren.core.access.patterns import Patterns
 from warren.core.access.permissions import Permission, Permissions, ResourceKind, Verb
+from warren.core.access.questions import Secret
 from warren.core.access.scram import Verifiers
 from warren.core.access.topic_permissions import TopicPermission, TopicPermissions, TopicVerb
 from warren.core.component import Component
@@ -29,6 +30,7 @@ from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 if TYPE_CHECKING:
     from warren.core.access.chain import Chain
+    from warren.core.cluster.agreements import Agreements
 
 __all__ = ["LoginRefused", "User", "Users"]
 
@@ -45,7 +47,8 @@ class Users(Component):
 
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
     version: grows with every change.  verifiers: what SCRAM needs to know of passwords.  chain: who is asked at logins;
-    None when that is these users alone.  answers: of the others.
+    None when that is these users alone.  answers: of the others.  agreements: of the cluster that these users belong
+    to, if there is one (core.cluster.agreements).
     """
 
     __slots__ = (
@@ -56,6 +59,7 @@ class Users(Component):
         "_patterns",
         "_permissions",
         "_topic_permissions",
+        "agreements",
         "answers",
         "chain",
         "verifiers",
@@ -71,6 +75,7 @@ class Users(Component):
         self.verifiers = Verifiers(store)
         self.answers = Answers()
         self.chain: Chain | None = None
+        self.agreements: Agreements | None = None
         self.version = 1
         self._on_change: Callable[[], None] = _nothing
         self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
@@ -151,6 +156,10 @@ class Users(Component):
 
     def add_user(self, name: str, password: str, tags: Iterable[str] = (), salt: bytes | None = None) -> User:
         """Add a user; PreconditionFailed for a name that is taken or blank, or a blank password."""
+        tags = sorted(set(tags))
+        if self._is_agreed("add", name, Secret(password), *tags):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.added(name, password, tags, salt), password)
         self._changed()
         user = self._accounts.add(name, password, tags, salt)
         self.verifiers.make(name, password)
@@ -158,11 +167,18 @@ class Users(Component):
 
     def add_user_hash(self, name: str, password_hash: str, algorithm: str | None, tags: Iterable[str] = ()) -> User:
         """Add a user with a hash made elsewhere (core.access.passwords); `algorithm` None means MD5."""
+        tags = sorted(set(tags))
+        if self._is_agreed("add hash", name, password_hash, algorithm, *tags):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.added_hash(name, password_hash, algorithm, tags))
         self._changed()
         return self._accounts.add_hash(name, password_hash, algorithm, tags)
 
     def put_user(self, user: User) -> User:
         """Add the user or replace the one of this name, keeping its permissions; PreconditionFailed as above."""
+        if self._is_agreed("put", *_put_intent(user)):
+            return self._accounts.get(user.name)
+        self._propose(lambda: self._accounts.replaced(user))
         self._changed()
         self.verifiers.forget(user.name)
         put = self._accounts.put(user)
@@ -171,12 +187,34 @@ class Users(Component):
 
     def set_limits(self, name: str, limits: Mapping[str, int]) -> User:
         """Replace the user's limits (core.clients.limits); what is over them already stays."""
+        if self._is_agreed("limits", name, *sorted(limits.items())):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.with_limits(name, limits))
         user = self._accounts.set_limits(name, limits)
         self._on_limits()
         return user
 
+    def was_added(self, name: str, password: str, tags: Iterable[str]) -> bool:
+        """Whether the cluster has just agreed on adding this user, for who does so again."""
+        return self.agreements is not None and self.agreements.is_agreed(
+            ("user", "add", name, Secret(password), *sorted(set(tags)))
+        )
+
+    def was_put(self, user: User) -> bool:
+        """The same for a user whom nobody was known to be when it was asked for."""
+        return self.agreements is not None and self.agreements.is_agreed(("user", "put", *_put_intent(user)))
+
+    def was_deleted(self, name: str) -> bool:
+        """The same for deleting one."""
+        return self.agreements is not None and self.agreements.is_agreed(("user", "delete", name))
+
     def delete_user(self, name: str) -> None:
         """Remove the user and all permissions of that name; what else is the user's goes soon (core.withdrawals)."""
+        if self._is_agreed("delete", name):
+            return
+        if self.agreements is not None:
+            self._accounts.get(name)
+            self.agreements.ask((accounts.KIND, "", name, None))
         self._accounts.delete(name)
         self.verifiers.forget(name)
         self._permissions.forget_user(name)
@@ -202,6 +240,9 @@ class Users(Component):
 
     def change_password(self, name: str, password: str, salt: bytes | None = None) -> User:
         """Give the user another password; PreconditionFailed when it is blank."""
+        if self._is_agreed("password", name, Secret(password)):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.with_password(name, password, salt), password)
         self._changed()
         user = self._accounts.change_password(name, password, salt)
         self.verifiers.make(name, password)
@@ -209,12 +250,19 @@ class Users(Component):
 
     def clear_password(self, name: str) -> User:
         """Forbid the user to log in with a password."""
+        if self._is_agreed("no password", name):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.without_password(name))
         self._changed()
         self.verifiers.forget(name)
         return self._accounts.clear_password(name)
 
     def set_tags(self, name: str, tags: Iterable[str]) -> User:
         """Replace the user's tags (administrator, monitoring, management, policymaker, impersonator, ...)."""
+        tags = sorted(set(tags))
+        if self._is_agreed("tags", name, *tags):
+            return self._accounts.get(name)
+        self._propose(lambda: self._accounts.with_tags(name, tags))
         self._changed()
         return self._accounts.set_tags(name, tags)
 
@@ -277,8 +325,13 @@ class Users(Component):
     def set_permissions(self, user: str, vhost: str, configure: str, write: str, read: str) -> None:
         """Let the user open the vhost with these expressions; PreconditionFailed if one is invalid."""
         self._accounts.get(user)
-        before = self._permissions.of(user, vhost)
+        if self._is_agreed("permissions", user, vhost, configure, write, read):
+            return
         now = Permission(configure, write, read)
+        if self.agreements is not None:
+            permissions.check(now)
+            self.agreements.ask((permissions.KIND, vhost, user, now._asdict()))
+        before = self._permissions.of(user, vhost)
         self._permissions.set(user, vhost, now)
         self._changed()
         if before is not None and before != now:
@@ -287,6 +340,10 @@ class Users(Component):
     def clear_permissions(self, user: str, vhost: str) -> bool:
         """Forbid the user the vhost; False when it was already."""
         self._accounts.get(user)
+        if self._is_agreed("no permissions", user, vhost):
+            return True
+        if self.agreements is not None and self._permissions.of(user, vhost) is not None:
+            self.agreements.ask((permissions.KIND, vhost, user, None))
         cleared = self._permissions.clear(user, vhost)
         self._changed()
         if cleared:
@@ -296,15 +353,57 @@ class Users(Component):
     def set_topic_permissions(self, user: str, vhost: str, exchange: str, write: str, read: str) -> None:
         """Narrow the routing keys that the user may use with a topic exchange."""
         self._accounts.get(user)
-        self._topic_permissions.set(user, vhost, exchange, TopicPermission(write, read))
+        if self._is_agreed("topic permissions", user, vhost, exchange, write, read):
+            return
+        now = TopicPermission(write, read)
+        if self.agreements is not None:
+            topic_permissions.check(now)
+            self.agreements.ask(topic_permissions.change(user, vhost, exchange, now))
+        self._topic_permissions.set(user, vhost, exchange, now)
         self._changed()
         self._on_withdrawal(user, vhost)
 
     def clear_topic_permissions(self, user: str, vhost: str, exchange: str | None = None) -> bool:
         """Lift that for one exchange, or for all of the vhost; False when there was nothing to lift."""
         self._accounts.get(user)
+        if self._is_agreed("no topic permissions", user, vhost, exchange):
+            return True
+        found = self._topic_permissions.exchanges_of(user, vhost, exchange)
+        if self.agreements is not None and found:
+            self.agreements.ask(*(topic_permissions.change(user, vhost, each, None) for each in found))
         self._changed()
         return self._topic_permissions.clear(user, vhost, exchange)
+
+    def replace(self, name: str, row: Mapping[str, JSON], verifier: Mapping[str, JSON] | None) -> None:
+        """Have a user as the cluster has agreed on: this row, and what SCRAM needs to know, None where nobody does."""
+        before = self.get(name)
+        self._accounts.put_row(name, row)
+        if verifier is not None:
+            self.verifiers.put(name, verifier)
+        elif before is None or before.password_hash != row["password_hash"]:
+            self.verifiers.forget(name)
+        self._changed()
+        self._on_limits()
+
+    def _is_agreed(self, *intent: Hashable) -> bool:
+        """Whether the cluster has agreed on just this, and it is done."""
+        return self.agreements is not None and self.agreements.begin(("user", *intent))
+
+    def _propose(self, make: Callable[[], User], password: str | None = None) -> None:
+        """Have the cluster agree on the user as `make` gives it, if there is one.  password: a new one."""
+        agreements = self.agreements
+        if agreements is None or agreements.applying:
+            return
+        user = make()
+        row = accounts.row_of(user)
+        before = self.get(user.name)
+        if password is not None:
+            row["scram"] = scram.row_of(scram.make_verifier(password, scram.new_salt()))
+        elif before is not None and before.password_hash == user.password_hash:
+            verifier = self.verifiers.get(user.name)
+            if verifier is not None:
+                row["scram"] = scram.row_of(verifier)
+        agreements.ask((accounts.KIND, "", user.name, row))
 
     def leave_vhost(self, name: str) -> Iterator[None]:
         """Take all permissions in a virtual host that is being deleted away, in slices."""
@@ -405,6 +504,10 @@ def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_
 
 def _nothing() -> None:
     return
+
+
+def _put_intent(user: User) -> tuple[str, str]:
+    return user.name, repr({**accounts.row_of(user), "id": ""})
 
 
 def _nothing_withdrawn(user: str, vhost: str | None) -> None:

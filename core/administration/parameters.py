@@ -24,6 +24,7 @@ from warren.core.policies.policy import OPERATOR_POLICY, POLICY, policy_from_val
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.cluster.agreements import Agreements
     from warren.core.storage.definitions.store import JSON, DefinitionStore
 
 _log = logging.getLogger("warren.parameters")
@@ -64,12 +65,16 @@ class Parameter(NamedTuple):
 
 
 class Parameters(Component):
-    """All runtime parameters, kept in `store`."""
+    """All runtime parameters, kept in `store`.
 
-    __slots__ = ("_components", "_globals", "_reached", "_store", "_values", "_watchers")
+    agreements: of the cluster that they belong to, if there is one (core.cluster.agreements).
+    """
+
+    __slots__ = ("_components", "_globals", "_reached", "_store", "_values", "_watchers", "agreements")
 
     def __init__(self, store: DefinitionStore) -> None:
         self._store = store
+        self.agreements: Agreements | None = None
         self._values: dict[tuple[str, str, str], JSON] = {}
         self._globals: dict[str, JSON] = {}
         self._components: dict[str, ParameterComponent] = {}
@@ -130,8 +135,12 @@ class Parameters(Component):
 
     def set(self, vhost: str, component: str, name: str, value: JSON, *, unknown_too: bool = False) -> None:
         """Add or replace a value; PreconditionFailed as `check` raises it."""
+        if self._is_agreed("set", vhost, component, name, repr(value)):
+            return
         self.check(vhost, component, name, value, unknown_too=unknown_too)
         self._store.check_room(len(str(value)))
+        if self.agreements is not None:
+            self.agreements.ask((PARAMETER, vhost, _row_name(component, name), {"value": value}))
         self._store.put(PARAMETER, vhost, _row_name(component, name), {"value": value})
         self._values[vhost, component, name] = value
         listener = self._components.get(component)
@@ -145,9 +154,16 @@ class Parameters(Component):
 
     def clear(self, vhost: str, component: str, name: str) -> None:
         """Remove a value; NotFound when there is none."""
+        if self._is_agreed("clear", vhost, component, name):
+            return
         if (vhost, component, name) not in self._values:
             text = f"no '{name}' of component '{component}' in vhost '{vhost}'"
             raise NoSuchParameter(f"Parameter does not exist: there is {text}")
+        if self.agreements is not None:
+            self.agreements.ask((PARAMETER, vhost, _row_name(component, name), None))
+        self._clear(vhost, component, name)
+
+    def _clear(self, vhost: str, component: str, name: str) -> None:
         del self._values[vhost, component, name]
         self._store.delete(PARAMETER, vhost, _row_name(component, name))
         listener = self._components.get(component)
@@ -166,25 +182,32 @@ class Parameters(Component):
             if vhost in (None, key[0]) and component in (None, key[1])
         ]
 
+    def _is_agreed(self, *intent: str) -> bool:
+        return self.agreements is not None and self.agreements.begin(("parameter", *intent))
+
     def leave_vhost(self, name: str) -> Iterator[None]:
         """A virtual host is being deleted: its parameters go in slices, as somebody may hear of each."""
         for number, found in enumerate(self.find(vhost=name), 1):
-            self.clear(*found[:3])
+            self._clear(*found[:3])
             if number % CLEARED_PER_SLICE == 0:
                 yield
 
     def forget_vhost(self, vhost: str) -> None:
         """A virtual host is being deleted, and its parameters with it."""
         for found in self.find(vhost=vhost):
-            self.clear(*found[:3])
+            self._clear(*found[:3])
 
     # Global parameters
 
     def set_global(self, name: str, value: JSON) -> None:
         """Add or replace a global value; PreconditionFailed for an empty name."""
+        if self._is_agreed("set", name, repr(value)):
+            return
         if not name:
             raise PreconditionFailed("a global parameter needs a name")
         self._store.check_room(len(str(value)))
+        if self.agreements is not None:
+            self.agreements.ask((GLOBAL_PARAMETER, "", name, {"value": value}))
         self._store.put(GLOBAL_PARAMETER, "", name, {"value": value})
         self._globals[name] = value
         for watcher in self._watchers.get(name, ()):
@@ -192,8 +215,12 @@ class Parameters(Component):
 
     def clear_global(self, name: str) -> None:
         """Remove a global value; NotFound when there is none."""
+        if self._is_agreed("clear", name):
+            return
         if name not in self._globals:
             raise NoSuchParameter(f"Parameter does not exist: there is no global parameter '{name}'")
+        if self.agreements is not None:
+            self.agreements.ask((GLOBAL_PARAMETER, "", name, None))
         del self._globals[name]
         self._store.delete(GLOBAL_PARAMETER, "", name)
         for watcher in self._watchers.get(name, ()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.declaring.actor import Actor
 from warren.core.declaring.departures import AT_ONCE_MAX, Departure, Emptied, is_long
 from warren.core.declaring.names import clean_name
+from warren.core.declaring.rows import binding_name, binding_row
 from warren.core.errors import AccessRefused
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, Destination, DestinationKind, binding_key
@@ -20,7 +20,6 @@ from warren.core.routing.vhost import DEFAULT_EXCHANGE, REPLY_PREFIX, VirtualHos
 
 if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
-    from warren.core.storage.definitions.store import JSON
 
 REPLY_QUEUE = "amq.rabbitmq.reply-to"
 """The pseudo-queue of direct reply-to."""
@@ -60,6 +59,9 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> Non
     """
     if exchange.durable and binding.target.durable and exchange.get(binding.key) is None:
         vhost.broker.definitions.check_room(len(binding.arguments_raw))
+        agreements = vhost.broker.agreements
+        if agreements is not None and agreements.shares_binding(exchange, binding.target):
+            agreements.ask_for("binding", vhost.name, binding_name(binding), binding_row(binding))
     if not exchange.add(binding):
         return
     vhost.leads(exchange, binding.target)
@@ -106,6 +108,10 @@ def unbind(
     binding = exchange.get(binding_key(kind, target.name, routing_key, arguments))
     if binding is None:
         return []
+    agreements = vhost.broker.agreements
+    if agreements is not None and agreements.shares_binding(exchange, target):
+        change = "binding", vhost.name, binding_name(binding), None
+        agreements.ask(change, intent=("no binding", *change[1:3]))
     take_binding(vhost, exchange, binding)
     return [exchange] if exchange.auto_delete and not exchange.bindings else []
 
@@ -175,7 +181,7 @@ def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
     """Take bindings out of the definitions."""
     for binding in bindings:
         if binding.stored:
-            vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
+            vhost.broker.definitions.delete("binding", vhost.name, binding_name(binding))
             exchange = vhost.exchanges.get(binding.source)
             heir = exchange.heir_of(binding) if exchange is not None else None
             if heir is not None and heir.stored:
@@ -184,19 +190,13 @@ def forget_bindings(vhost: VirtualHost, bindings: Iterable[Binding]) -> None:
 
 def store_binding(vhost: VirtualHost, binding: Binding) -> None:
     """Write the row of a binding that outlives restarts."""
-    row: dict[str, JSON] = {
-        "source": binding.source,
-        "kind": binding.target.kind,
-        "destination": binding.target.name,
-        "routing_key": binding.routing_key,
-        "arguments": base64.b64encode(binding.arguments_raw).decode(),
-    }
+    row = binding_row(binding)
     if binding.slots:
         row["slots"] = [list(run) for run in binding.slots]
     if vhost.departing:
         # An equal one that is still to go is no row to write over: the order of rows tells them apart (departures.py).
-        vhost.broker.definitions.delete("binding", vhost.name, _row_name(binding))
-    vhost.broker.definitions.put("binding", vhost.name, _row_name(binding), row)
+        vhost.broker.definitions.delete("binding", vhost.name, binding_name(binding))
+    vhost.broker.definitions.put("binding", vhost.name, binding_name(binding), row)
 
 
 def _ends(
@@ -223,8 +223,3 @@ def _ends(
     if exchange is not None and exchange.type_name == "topic":
         actor.check_topic(source, routing_key, "read")
     return source, target, exchange
-
-
-def _row_name(binding: Binding) -> str:
-    kind, name, routing_key, _ = binding.key
-    return json.dumps([binding.source, kind, name, routing_key, ascii(binding.key[3])])

@@ -7,10 +7,15 @@ came, since "5 is not 5" helps nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from warren.core.errors import PreconditionFailed
 from warren.core.exchanges.binding import canonical_value
 from warren.core.messages.field_table import FieldValue, field_types
+from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT
+
+if TYPE_CHECKING:
+    from warren.core.queues.base import Queue
 
 
 def check_flag(description: str, flag: str, received: object, current: object) -> None:
@@ -46,6 +51,32 @@ def check_arguments(
             f"received {_described(name, received, received_raw)} "
             f"but current is {_described(name, current, current_raw)}"
         )
+
+
+def check_equivalent_queue(
+    queue: Queue,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
+    arguments: Mapping[str, FieldValue],
+    arguments_raw: bytes,
+) -> None:
+    """Whether a queue is declared again as it is; PreconditionFailed (406) says what differs."""
+    if exclusive != queue.exclusive:
+        queue.refuse_exclusivity()
+    check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
+    check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
+    names = tuple(each.name for each in queue.known_arguments)
+    if arguments.get(QUEUE_TYPE_ARGUMENT, CLASSIC) != queue.type_name:
+        names = (QUEUE_TYPE_ARGUMENT, *names)
+    check_arguments(
+        queue.description,
+        names,
+        arguments,
+        arguments_raw,
+        queue.arguments,
+        queue.arguments_raw,
+    )
 
 
 def _described(name: str, table: Mapping[str, FieldValue], raw: bytes) -> str:

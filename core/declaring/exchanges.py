@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from warren.core.declaring.actor import Actor
 from warren.core.declaring.bindings import remove_bindings_from, remove_bindings_of
 from warren.core.declaring.equivalence import check_arguments, check_flag
 from warren.core.declaring.names import RESERVED_PREFIX, check_new_name, clean_name
+from warren.core.declaring.rows import exchange_row
 from warren.core.errors import AccessRefused, BrokerError, PreconditionFailed
 from warren.core.exchanges.base import Exchange, check_alternate
 from warren.core.exchanges.registry import create
@@ -100,6 +100,8 @@ def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     vhost.check_stays()
     if exchange.durable:
         broker.definitions.check_room(len(exchange.arguments_raw))
+    if broker.agreements is not None and broker.agreements.shares_exchange(exchange):
+        broker.agreements.ask_for("exchange", vhost.name, exchange.name, exchange_row(exchange))
     if exchange.durable and exchange.keeps_messages and not exchange.store_id:
         exchange.store_id = broker.numbers.take("exchange", vhost.name, exchange.name)
     vhost.exchanges[exchange.name] = exchange
@@ -107,18 +109,8 @@ def add_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
     broker.policies.apply_to(vhost.name, exchange)
     vhost.changed()
     if exchange.durable:
-        broker.definitions.put(
-            "exchange",
-            vhost.name,
-            exchange.name,
-            {
-                "type": exchange.type_name,
-                "auto_delete": exchange.auto_delete,
-                "internal": exchange.internal,
-                "id": exchange.store_id,
-                "arguments": base64.b64encode(exchange.arguments_raw).decode(),
-            },
-        )
+        row = {**exchange_row(exchange), "id": exchange.store_id}
+        broker.definitions.put("exchange", vhost.name, exchange.name, row)
         broker.quarantine.exchange_made(vhost, exchange)
 
 
@@ -147,6 +139,9 @@ def delete_exchange(actor: Actor, name: str, *, if_unused: bool = False) -> None
         return
     if if_unused and exchange.bindings:
         raise PreconditionFailed(f"exchange '{name}' in vhost '{vhost.name}' in use; it still has bindings")
+    agreements = vhost.broker.agreements
+    if agreements is not None and agreements.shares_exchange(exchange):
+        agreements.ask(("exchange", vhost.name, name, None), intent=("no exchange", vhost.name, name))
     remove_exchange(vhost, exchange)
 
 

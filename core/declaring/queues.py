@@ -5,7 +5,6 @@ Longer than 400 lines because a queue ends in the ways that it is declared in, a
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -19,9 +18,10 @@ from warren.core.clients.limits import check_queue as check_queue_limit
 from warren.core.declaring.actor import Actor
 from warren.core.declaring.bindings import remove_bindings_of
 from warren.core.declaring.ending import note_end
-from warren.core.declaring.equivalence import check_arguments, check_flag
+from warren.core.declaring.equivalence import check_equivalent_queue
 from warren.core.declaring.exchanges import check_any_permission, remove_emptied
 from warren.core.declaring.names import check_new_name, clean_name, generated_name
+from warren.core.declaring.rows import queue_row
 from warren.core.errors import PreconditionFailed
 from warren.core.limit_hits import limited
 from warren.core.messages.field_table import EMPTY_TABLE_RAW, join_entries, raw_entries
@@ -32,12 +32,11 @@ from warren.core.queues.consumer import Consumer
 from warren.core.queues.registry import check_arguments as check_queue_arguments
 from warren.core.queues.registry import queue_class
 from warren.core.routing.vhost import VirtualHost
-from warren.core.routing.vhost_metadata import CLASSIC, QUEUE_TYPE_ARGUMENT, with_default_type
+from warren.core.routing.vhost_metadata import with_default_type
 
 if TYPE_CHECKING:
     from warren.core.access.accounts import User
     from warren.core.messages.field_table import FieldValue
-    from warren.core.storage.definitions.store import JSON
 
 DELETED_PER_SLICE: Final = 200
 """Exclusive queues that are deleted in one turn, some 15 µs each."""
@@ -92,7 +91,7 @@ def declare_queue(
         existing.check_usable()
         existing.used()
         existing.catch_up()
-        _check_equivalent(existing, durable, exclusive, auto_delete, arguments, arguments_raw)
+        check_equivalent_queue(existing, durable, exclusive, auto_delete, arguments, arguments_raw)
         return existing
     check_queue_limit(vhost, name)
     queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments, internal=False).check_declaration(
@@ -151,6 +150,8 @@ def create_queue(
     stored = durable and owner is None
     if stored:
         broker.definitions.check_room(len(arguments_raw))
+    if broker.agreements is not None and stored and not auto_delete:
+        broker.agreements.ask_for_queue(vhost.name, name, made, queue_row(arguments_raw, user))
     cluster = broker.cluster
     queue: Queue
     if cluster is not None and cluster.makes(made, durable=durable, exclusive=owner is not None):
@@ -184,13 +185,7 @@ def create_queue(
     if owner is not None:
         owner.exclusive_queues[name] = queue
     if stored:
-        row: dict[str, JSON] = {
-            "id": queue.store_id,
-            "auto_delete": auto_delete,
-            "arguments": base64.b64encode(arguments_raw).decode(),
-        }
-        if user is not None:
-            row["user"], row["user_id"] = user.name, user.id
+        row = {"id": queue.store_id, **queue_row(arguments_raw, user, auto_delete=auto_delete)}
         if queue.of_cluster:
             row[OF_CLUSTER] = True
         broker.definitions.put("queue", vhost.name, name, row)
@@ -249,7 +244,14 @@ def delete_queue(
         raise PreconditionFailed(f"{queue.description} in use; it has {len(queue.consumers)} consumer(s)")
     if if_empty and queue.ready_count:
         raise PreconditionFailed(f"{queue.description} not empty; it holds {queue.ready_count} message(s)")
-    remove_queue(vhost, queue, answer)
+    agreements = vhost.broker.agreements
+    if agreements is None or not agreements.shares_queue(queue):
+        remove_queue(vhost, queue, answer)
+    else:
+        from warren.core.declaring.shared_queues import delete_shared
+
+        again = partial(delete_queue, actor, name, if_unused=if_unused, if_empty=if_empty)
+        delete_shared(agreements, queue, answer, again)
 
 
 def purge_queue(actor: Actor, name: str, answer: Answer[int] = ignore) -> None:
@@ -395,28 +397,3 @@ def _check_dead_letter_permissions(actor: Actor, name: str, arguments: Mapping[s
     if isinstance(exchange, str):
         actor.check("queue", name, "read")
         actor.check("exchange", exchange, "write")
-
-
-def _check_equivalent(
-    queue: Queue,
-    durable: bool,
-    exclusive: bool,
-    auto_delete: bool,
-    arguments: Mapping[str, FieldValue],
-    arguments_raw: bytes,
-) -> None:
-    if exclusive != queue.exclusive:
-        queue.refuse_exclusivity()
-    check_flag(queue.description, "durable", durable and not exclusive, queue.durable)
-    check_flag(queue.description, "auto_delete", auto_delete, queue.auto_delete)
-    names = tuple(each.name for each in queue.known_arguments)
-    if arguments.get(QUEUE_TYPE_ARGUMENT, CLASSIC) != queue.type_name:
-        names = (QUEUE_TYPE_ARGUMENT, *names)
-    check_arguments(
-        queue.description,
-        names,
-        arguments,
-        arguments_raw,
-        queue.arguments,
-        queue.arguments_raw,
-    )

@@ -24,6 +24,7 @@ from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyK
 from warren.core.policies.settings import merge
 
 if TYPE_CHECKING:
+    from warren.core.cluster.agreements import Agreements
     from warren.core.exchanges.base import Exchange
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -38,12 +39,16 @@ _NOTHING: Mapping[str, JSON] = {}
 
 
 class PolicyTable(Component):
-    """The policies of all virtual hosts, kept in `store`."""
+    """The policies of all virtual hosts, kept in `store`.
 
-    __slots__ = ("_policies", "_ranked", "_store")
+    agreements: of the cluster that they belong to, if there is one (core.cluster.agreements).
+    """
+
+    __slots__ = ("_policies", "_ranked", "_store", "agreements")
 
     def __init__(self, store: DefinitionStore) -> None:
         self._store = store
+        self.agreements: Agreements | None = None
         self._policies: dict[tuple[PolicyKind, str], dict[str, Policy]] = {}
         self._ranked: dict[tuple[PolicyKind, str], tuple[Policy, ...]] = {}
 
@@ -65,6 +70,11 @@ class PolicyTable(Component):
     def set_all(self, vhost: VirtualHost, policies: Iterable[Policy]) -> None:
         """The same for several at once."""
         policies = list(policies)
+        if self.agreements is not None:
+            rows = [(policy.kind, vhost.name, policy.name, policy.value()) for policy in policies]
+            if self.agreements.begin(("policies", repr(rows))):
+                return
+            self.agreements.ask(*rows)
         self._store.check_room(sum(len(str(policy.value())) for policy in policies))
         for policy in policies:
             self._put(vhost.name, policy)
@@ -73,10 +83,14 @@ class PolicyTable(Component):
 
     def clear(self, vhost: VirtualHost, kind: PolicyKind, name: str) -> None:
         """Remove a policy, at once from all that it matched; NotFound when there is none of this name."""
+        if self.agreements is not None and self.agreements.begin(("no policy", vhost.name, kind, name)):
+            return
         policies = self._policies.get((kind, vhost.name), {})
         if name not in policies:
             text = f"{kind.replace('_', ' ')} '{name}' in vhost '{vhost.name}'"
             raise NoSuchParameter(f"Parameter does not exist: there is no {text}")
+        if self.agreements is not None:
+            self.agreements.ask((kind, vhost.name, name, None))
         del policies[name]
         self._ranked.pop((kind, vhost.name), None)
         self._store.delete(kind, vhost.name, name)

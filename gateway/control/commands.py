@@ -8,6 +8,7 @@ Words run on the broker's thread, between two turns of the hub, so each sees and
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
@@ -25,7 +26,7 @@ from warren.core.administration import stream_tails as stream_tails
 from warren.core.administration import tails as tails
 from warren.core.administration.diagnosing import surroundings as surroundings
 from warren.core.administration.listing.kinds import UnknownColumn
-from warren.core.errors import BrokerError, NoSuchParameter, NoSuchUser, NotFound, StorageError
+from warren.core.errors import BrokerError, ClusterAway, NoSuchParameter, NoSuchUser, NotFound, StorageError
 from warren.gateway import facts as facts
 from warren.gateway import listening as listening
 from warren.gateway import memory_breakdown as memory_breakdown
@@ -51,6 +52,7 @@ EXIT_CODES: Final = (
     (NoSuchUser, codes.NO_USER),
     (NoSuchParameter, codes.SOFTWARE),
     (NotFound, codes.DATA),
+    (ClusterAway, codes.UNAVAILABLE),
     (BrokerError, codes.SOFTWARE),
 )
 """Of errors of core; the first that fits counts.  rabbitmqctl says so (spec F.8), also that a missing parameter is
@@ -106,12 +108,16 @@ def check(control: Control, request: dict[str, object], content: bytes | None) -
     return word, Request(tuple(arguments), cast("dict[str, object]", options), content)
 
 
+async def _handled(control: Control, word: Word, request: Request) -> Answer:
+    """What the word answers; called again where a cluster, or somebody else who knows users, has to be asked first."""
+    answer = word.handler(control, request)
+    return answer if isinstance(answer, dict) else await answer
+
+
 async def _run(control: Control, word: Word, request: Request) -> Answer:
     if not word.while_stopped and not control.server.running:
         raise RefusedError("the broker application is stopped; start it with: warren ctl start_app", codes.UNAVAILABLE)
-    answer = word.handler(control, request)
-    if not isinstance(answer, dict):
-        answer = await answer
+    answer = await answered.when_known(partial(_handled, control, word, request))
     if not word.while_stopped:
         control.server.changed()
         await control.server.kept()

@@ -100,10 +100,15 @@ class Bucket:
         subject = self.subject(key)
         return self._revision(jetstream.publish(subject, value, expected_last_of_subject=revision, headers=headers))
 
-    def delete(self, key: str, revision: int) -> Call[int]:
-        """Leave only a marker, if the key is at this revision; the marker's."""
+    def delete(self, key: str, revision: int, *, ttl_s: int = 0) -> Call[int]:
+        """Leave only a marker, if the key is at this revision; the marker's.
+
+        ttl_s: after so many whole seconds the marker goes, too; 0 for never.
+        """
         subject = self.subject(key)
         headers = {OPERATION: "DEL"}
+        if ttl_s:
+            headers[jetstream.TTL] = f"{ttl_s}s"
         return self._revision(jetstream.publish(subject, b"", expected_last_of_subject=revision, headers=headers))
 
     def subject(self, key: str) -> str:

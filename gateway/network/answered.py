@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from warren.core.queues.answer import Answer
 
 if TYPE_CHECKING:
-    from warren.core.access.answers import Asked
+    from warren.core.access.answers import Awaited
 
 Value = TypeVar("Value")
 
 
 async def when_known(do: Callable[[], Awaitable[Value]]) -> Value:
     """What `do` gives; it is called again, from its beginning, whenever a back-end has to be asked for a right."""
-    pinned: list[Asked] = []
+    pinned: list[Awaited] = []
     try:
         while True:
             try:

@@ -9,6 +9,7 @@ from warren.core.administration.operations.vhosts import VirtualHostProtected
 from warren.core.errors import (
     AccessRefused,
     BrokerError,
+    ClusterAway,
     LowOnDisk,
     NotFound,
     ResourceError,
@@ -61,6 +62,6 @@ def of_broker_error(error: BrokerError) -> ApiError:
         return not_authorised(error.reply_text)
     if isinstance(error, VirtualHostProtected):
         return ApiError(412, BAD_REQUEST, error.text)
-    if isinstance(error, LowOnDisk | ResourceError):
+    if isinstance(error, LowOnDisk | ResourceError | ClusterAway):
         return ApiError(503, UNAVAILABLE, error.text)
     return bad_request(error.text)

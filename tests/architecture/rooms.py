@@ -54,6 +54,7 @@ ROOMS: Final = (
     "core.withdrawals",
     "core.rechecks",
     "core.broker",
+    "core.cluster.definitions",
     "core.administration.definitions_json",
     "core.administration.explaining",
     "core.administration.diagnosing",

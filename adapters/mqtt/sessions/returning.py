@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.session import MqttSession
     from warren.adapters.mqtt.sessions.subscription import MqttSubscription
     from warren.core.access.accounts import User
-    from warren.core.access.answers import Asked
+    from warren.core.access.answers import Awaited
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -56,7 +56,7 @@ class ReturningCheck:
         self._registry = registry
         self._waiting: list[MqttSubscription] = []
         self._in_hand: list[MqttSubscription] = []
-        self._pinned: list[Asked] = []
+        self._pinned: list[Awaited] = []
         self._unanswered = 0
         self._is_in_slice = False
         self._is_through = False

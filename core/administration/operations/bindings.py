@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +76,10 @@ def remove(
             actor = Administrator(found, user)
             emptied = bindings.unbind(actor, kind, destination, source, binding.routing_key, binding.arguments)
             remove_emptied(found, emptied)
+            return
+    if broker.agreements is not None:
+        ends = [source, kind, destination]
+        if any(json.loads(name)[:3] == ends for name in broker.agreements.removed("binding", vhost)):
             return
     raise NotFound(
         f"no binding '{properties_key}' from exchange '{source}' to {kind} '{destination}' in vhost '{vhost}'"

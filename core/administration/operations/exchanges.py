@@ -44,6 +44,8 @@ def declare(
     """
     found = vhosts.existing(broker, vhost)
     before = len(found.exchanges)
+    agreements = broker.agreements
+    was_agreed = agreements is not None and agreements.is_agreed(("exchange", vhost, name))
     table = table_from_json(arguments)
     exchange = exchanges.declare_exchange(
         Administrator(found, user),
@@ -55,7 +57,7 @@ def declare(
         arguments=table,
         arguments_raw=encode_table(table),
     )
-    return exchange, len(found.exchanges) > before
+    return exchange, was_agreed or len(found.exchanges) > before
 
 
 def delete(broker: Broker, vhost: str, name: str, *, if_unused: bool = False, user: User | str | None = None) -> None:
@@ -63,6 +65,8 @@ def delete(broker: Broker, vhost: str, name: str, *, if_unused: bool = False, us
 
     Raises NotFound, AccessRefused for predeclared ones or a lack of permission, PreconditionFailed for one in use.
     """
-    found = existing(broker, vhost, name)
     in_vhost = vhosts.existing(broker, vhost)
+    if broker.agreements is not None and broker.agreements.is_agreed(("no exchange", vhost, name)):
+        return
+    found = existing(broker, vhost, name)
     exchanges.delete_exchange(Administrator(in_vhost, user), found.name, if_unused=if_unused)

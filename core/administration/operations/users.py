@@ -36,10 +36,14 @@ def put(broker: Broker, name: str, described: Mapping[str, JSON]) -> tuple[User,
     PreconditionFailed.
     """
     before = broker.users.get(name)
-    user = user_of_item(Item("user", {**described, "name": name}), before)
     password = described.get("password")
+    made = user_of_item(Item("user", {**described, "name": name}), None)
+    if isinstance(password, str) and broker.users.was_added(name, password, made.tags):
+        return broker.users[name], True
+    was_put = broker.users.was_put(made)
+    user = user_of_item(Item("user", {**described, "name": name}), before)
     if not isinstance(password, str):
-        return broker.users.put_user(user), before is None
+        return broker.users.put_user(user), was_put or before is None
     if before is None:
         return broker.users.add_user(name, password, user.tags), True
     broker.users.change_password(name, password)
@@ -63,8 +67,16 @@ def ask_anew(broker: Broker, name: str | None = None) -> None:
     broker.rechecks.begin()
 
 
-def delete(broker: Broker, name: str) -> None:
-    """Delete a user with all permissions; NoSuchUser."""
+def delete(broker: Broker, name: str, *, force: bool = True) -> None:
+    """Delete a user with all permissions; NoSuchUser.
+
+    force: although nobody would be an administrator any more, else PreconditionFailed.
+    """
+    if broker.users.was_deleted(name):
+        return
+    existing(broker, name)
+    if not force:
+        check_administrator_stays(broker, name)
     broker.users.delete_user(name)
 
 

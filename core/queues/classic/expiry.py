@@ -123,5 +123,9 @@ class Disuse:
             return
         if self.used_at_ms + expires_ms <= now_ms:
             queue.vhost.broker.expire_queue(queue)
+            if queue.vhost.broker.agreements is not None and not self._stopped:
+                # Its cluster is asked first; if that comes to nothing, there is another time.
+                self.used_at_ms = now_ms
+                self.watch(queue)
         else:
             self.watch(queue)

@@ -62,10 +62,7 @@ def delete_user(control: Control, request: Request) -> Answer:
     from warren.core.administration import operations
 
     name = request.arguments[0]
-    operations.users.existing(control.broker, name)
-    if FORCE.name not in request.options:
-        operations.users.check_administrator_stays(control.broker, name)
-    operations.users.delete(control.broker, name)
+    operations.users.delete(control.broker, name, force=FORCE.name in request.options)
     return done()
 
 

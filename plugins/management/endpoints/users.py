@@ -53,7 +53,7 @@ async def delete_users(call: Call) -> None:
     if not call.flag("force"):
         operations.users.check_administrator_stays(call.broker, *body.users)
     for name in body.users:
-        if name not in call.broker.users:
+        if name not in call.broker.users and not call.broker.users.was_deleted(name):
             raise bad_request(f"user '{name:.100}' does not exist, so nobody was deleted")
     for name in body.users:
         if name in call.broker.users:
@@ -94,10 +94,7 @@ async def put_user(call: Call) -> Created | None:
     needs=Needs.ADMINISTRATOR,
 )
 async def delete_user(call: Call) -> None:
-    operations.users.existing(call.broker, call.path["user"])
-    if not call.flag("force"):
-        operations.users.check_administrator_stays(call.broker, call.path["user"])
-    operations.users.delete(call.broker, call.path["user"])
+    operations.users.delete(call.broker, call.path["user"], force=call.flag("force"))
 
 
 @endpoint(

@@ -1,0 +1,261 @@
+"""Changes of what all nodes of a cluster share: asked for here, agreed on elsewhere, and then done by every node alike.
+
+Theory of operation
+-------------------
+Who changes something shared checks it as ever: rights, arguments, limits, what is there.  Then, in place of doing it,
+
+    if shared is not None and shared.begin(intent): return ...   # it has been agreed on, and is done
+    ...checks...
+    if shared is not None: shared.ask(Change(...))               # raises Unanswered
+
+`ask` has the change proposed to the cluster and raises `Unanswered`, as a right does that another back-end has to be
+asked for (core.access.answers): the session keeps the command and does it again from its beginning when the answer is
+there.  By then the change has come back and was done here, as on every node (core.cluster.definitions), with `applying`
+set, so that the same operations ask nobody.  The second time a declaration finds what it declares; what finds itself
+done isn't told from what was there (adding a user, setting a policy), so `begin` is told what is intended, and knows.
+
+What is intended counts, not what came of it: a password's hash has another salt each time.  Two who intend the very
+same at the same moment are given one answer.
+
+Where somebody else was quicker, nothing is answered: the command is done again and sees what is there now.  So of two
+declarations at once on two nodes one wins, and the other one gets the usual errors, or agrees.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
+
+from warren.core.access.answers import Awaited, Unanswered
+from warren.core.cluster import sharing
+from warren.core.errors import BrokerError, ClusterAway
+
+if TYPE_CHECKING:
+    from warren.core.exchanges.base import Exchange
+    from warren.core.exchanges.binding import Destination
+    from warren.core.queues.answer import Answer
+    from warren.core.queues.base import Queue
+    from warren.core.storage.definitions.store import JSON
+
+_log = logging.getLogger("warren.cluster")
+
+PATIENCE_MS: Final = 10_000
+"""How long a change waits for the cluster before it is refused: NATS elects a leader in 4 to 9 s."""
+
+Intent: TypeAlias = tuple[Hashable, ...]
+
+
+class Change(NamedTuple):
+    """One row of what is shared, as it is to be; value None: it is to go."""
+
+    kind: str
+    vhost: str
+    name: str
+    value: Mapping[str, JSON] | None
+
+
+AnyChange: TypeAlias = "Change | tuple[str, str, str, Mapping[str, JSON] | None]"
+"""So that those who are asked for less than a cluster needn't know of it."""
+
+
+Answered: TypeAlias = "Callable[[bool, BrokerError | None], None]"
+"""Takes whether something was agreed on, and what has kept it from being so; neither where somebody was quicker."""
+
+
+class State(Enum):
+    """Of an agreement."""
+
+    WAITING = "waiting"
+    AGREED = "agreed"
+    OVERTAKEN = "overtaken"
+    """Somebody else was quicker: who waits is to look again."""
+    FAILED = "failed"
+
+
+class Agreement(Awaited):
+    """One intent on its way.
+
+    changes: in the order in which they are to be made.  began_at_ms: when it was asked for.  revisions: by key, those
+    of its changes that were made.
+    """
+
+    __slots__ = ("_owner", "began_at_ms", "changes", "error", "intent", "left", "revisions", "state")
+
+    def __init__(self, owner: Agreements, intent: Intent, changes: Sequence[Change], now_ms: int) -> None:
+        super().__init__()
+        self._owner = owner
+        self.intent = intent
+        self.changes = tuple(changes)
+        self.began_at_ms = now_ms
+        self.state = State.WAITING
+        self.error: BrokerError | None = None
+        self.revisions: dict[str, int] = {}
+        self.left: list[Change] = []
+
+    def come_back(self) -> None:
+        self._owner.keep(self)
+
+    def unpinned(self) -> None:
+        self._owner.let_go(self)
+
+    def end(self, state: State, error: BrokerError | None = None) -> None:
+        """It is decided; whoever waits is called.  Nothing happens if it was decided before."""
+        if self.state is not State.WAITING:
+            return
+        self.state = state
+        self.error = error
+        self._owner.decided(self)
+        self.tell()
+
+
+class Agreements:
+    """Of one broker; see the head of this file.
+
+    propose: takes an agreement that was asked for.  holds: whether a key is at this revision still.  now_ms: the
+    broker's time.  node: this node's name.  applying: what is done now was agreed on, or is no business of the
+    cluster's.  leaving: who waits for how many messages went with a queue, by virtual host and name.
+    """
+
+    __slots__ = ("_asked", "_intent", "applying", "holds", "leaving", "node", "now_ms", "propose")
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.applying = False
+        self.propose: Callable[[Agreement], None] = _nobody
+        self.holds: Callable[[str, int], bool] = _always
+        self.now_ms: Callable[[], int] = _no_time
+        self.leaving: dict[tuple[str, str], list[Answer[int]]] = {}
+        self._asked: dict[Intent, Agreement] = {}
+        self._intent: Intent | None = None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is done in the block is done here, and nobody is asked."""
+        before, self.applying = self.applying, True
+        try:
+            yield
+        finally:
+            self.applying = before
+
+    def begin(self, intent: Intent) -> bool:
+        """Whether just this was agreed on for who does it again, and is done; never while `applying`.
+
+        Raises ClusterAway where nobody could agree on it, and Unanswered while it is on its way.
+        """
+        if self.applying:
+            return False
+        self._intent = intent
+        found = self._asked.get(intent)
+        if found is None or found.state is State.OVERTAKEN:
+            return False
+        if found.state is State.WAITING:
+            raise Unanswered(found)
+        if found.error is not None:
+            raise found.error
+        # Somebody may have changed it again since then: what is intended now is another change.
+        return all(self.holds(key, revision) for key, revision in found.revisions.items())
+
+    def removed(self, kind: str, vhost: str) -> Iterator[str]:
+        """The names of what was just agreed to be removed, for who finds it gone when they do that again."""
+        for agreement in self._asked.values():
+            for change in agreement.changes:
+                if agreement.state is State.AGREED and change.value is None and change[:2] == (kind, vhost):
+                    yield change.name
+
+    def is_agreed(self, intent: Intent) -> bool:
+        """Whether just this was agreed on, for who does it again; nothing is raised, and nothing begun."""
+        found = self._asked.get(intent)
+        return found is not None and found.state is State.AGREED
+
+    def ask(self, *changes: AnyChange, intent: Intent | None = None) -> None:
+        """Have these changes proposed, and raise Unanswered; nothing happens while `applying`.
+
+        intent: what is intended, else it is what `begin` was told last.
+        """
+        if not self.applying:
+            self._ask(intent or self._intent or (), [Change(*change) for change in changes])
+
+    def ask_for(self, kind: str, vhost: str, name: str, row: Mapping[str, JSON]) -> None:
+        """The same for what is declared, so that who does it again finds it: intended is that it be there."""
+        self.ask(Change(kind, vhost, name, row), intent=(kind, vhost, name))
+
+    def ask_for_queue(self, vhost: str, name: str, made: type[Queue], row: Mapping[str, JSON]) -> None:
+        """The same for a durable queue, if it is to be shared; which isn't replicated, is on this node."""
+        if sharing.is_shared_declaration(name, made.type_name, durable=True, auto_delete=False):
+            node = "" if made.type_name == sharing.QUORUM else self.node
+            self.ask_for("queue", vhost, name, {**row, "node": node})
+
+    def ask_then(self, change: AnyChange, answered: Answered) -> None:
+        """The same for who needn't do it again, and is called with what has come of it, now or later."""
+        agreement = Agreement(self, ("then", object()), [Change(*change)], self.now_ms())
+        agreement.waiting.append(lambda: answered(agreement.state is State.AGREED, agreement.error))
+        self.propose(agreement)
+
+    def ask_quietly(self, change: AnyChange) -> None:
+        """The same for nobody who waits, such as for a queue that has expired; what fails is logged."""
+
+        def answered(agreed: bool, error: BrokerError | None) -> None:
+            if not agreed:
+                what = f"{change[0]} '{change[2]}' in vhost '{change[1]}'"
+                _log.warning("%s couldn't be changed in the cluster: %s", what, error or "somebody was quicker")
+
+        self.ask_then(change, answered)
+
+    def _ask(self, intent: Intent, changes: Sequence[Change]) -> NoReturn:
+        self._intent = None
+        found = self._asked.get(intent)
+        if found is not None and found.error is not None:
+            raise found.error
+        if found is None or found.state is not State.WAITING:
+            found = self._asked[intent] = Agreement(self, intent, changes, self.now_ms())
+            self.propose(found)
+        raise Unanswered(found)
+
+    # What is shared
+
+    def shares_exchange(self, exchange: Exchange) -> bool:
+        """Whether it belongs to the cluster, and is to be agreed on."""
+        return not self.applying and sharing.is_shared_exchange(exchange)
+
+    def shares_queue(self, queue: Queue) -> bool:
+        """The same of a queue."""
+        return not self.applying and sharing.is_shared_queue(queue)
+
+    def shares_binding(self, source: Exchange, target: Destination) -> bool:
+        """The same of a binding between these."""
+        return not self.applying and sharing.is_shared_binding(source, target)
+
+    # Agreements
+
+    def keep(self, agreement: Agreement) -> None:
+        """It is wanted once more, unless the same was asked for again since."""
+        self._asked.setdefault(agreement.intent, agreement)
+
+    def let_go(self, agreement: Agreement) -> None:
+        """Nobody waits for it any more, nor does it again."""
+        if agreement.state is not State.WAITING:
+            self._forget(agreement)
+
+    def decided(self, agreement: Agreement) -> None:
+        """Who waits for it hears of it next; where somebody was quicker, the same intent is another matter now."""
+        if agreement.state is State.OVERTAKEN:
+            self._forget(agreement)
+
+    def _forget(self, agreement: Agreement) -> None:
+        if self._asked.get(agreement.intent) is agreement:
+            del self._asked[agreement.intent]
+
+
+def _nobody(agreement: Agreement) -> None:
+    raise ClusterAway("this node hasn't joined its cluster yet")
+
+
+def _always(key: str, revision: int) -> bool:
+    return True
+
+
+def _no_time() -> int:
+    return 0
