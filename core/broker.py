@@ -33,11 +33,13 @@ from warren.core.alarms import Alarms
 from warren.core.brief import BriefLives
 from warren.core.chores import Chores, Ration
 from warren.core.churn import ChurnCounts
+from warren.core.clients.guessing import FAILURES_MAX_DEFAULT, Guessing
 from warren.core.clients.limits import BrokerLimits, Usage, check_connection, check_vhost
 from warren.core.clients.login_attempts import LoginAttempts
 from warren.core.clients.outbox import Outbox
 from warren.core.clients.rate_limits import RateLimits
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT, RefusedLogins
+from warren.core.clients.strangers import Strangers
 from warren.core.clients.troubles import Troubles
 from warren.core.clients.unkept import Unkept
 from warren.core.component import Component, ComponentFactory
@@ -131,8 +133,8 @@ class Broker:
     core.settings).  consumer_timeout_ms: the acknowledgement timeout, 0
     for none.  default_queue_type: of declarations that name none, in virtual hosts that have no default of their own.
     components: by name, what makes that which adapters keep beside the topology.  refused_login_delay_ms,
-    refused_logins_max: how long refused logins wait for their answer, and how many at a time.  paging: how much of
-    each queue stays in memory.
+    refused_logins_max: how long refused logins wait for their answer, and how many at a time.  failed_logins_max: of
+    one user from one address in a minute, 0 for any number.  paging: how much of each queue stays in memory.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class Broker:
         components: Mapping[str, ComponentFactory] = NO_COMPONENTS,
         refused_login_delay_ms: int = DELAY_DEFAULT_MS,
         refused_logins_max: int = WAITING_MAX_DEFAULT,
+        failed_logins_max: int = FAILURES_MAX_DEFAULT,
         track_auth_attempt_source: bool = False,
         paging: Paging = USUAL_PAGING,
     ) -> None:
@@ -181,7 +184,6 @@ class Broker:
         self.ended = Ended()
         self.dead_letters = DeadLetters()
         self.message_sizes = SizesByProtocol()
-        self.login_attempts = LoginAttempts(tracks_sources=track_auth_attempt_source)
         self.brief = BriefLives()
         self._usage: dict[str, Usage] = {}
         self.rate_limits = RateLimits(self)
@@ -195,6 +197,10 @@ class Broker:
         self.rates = Rates(self.deadlines, self.chores)
         self.rationed_log = RationedLog()
         self.limit_hits = LimitHits(self)
+        self.guessing = Guessing(failed_logins_max, lambda: self.now_ms, self.limit_hits)
+        self.users.refuses = self.guessing.refuses
+        self.login_attempts = LoginAttempts(self.guessing, tracks_sources=track_auth_attempt_source)
+        self.strangers = Strangers(self._too_many_strangers)
         self.stalls = Stalls()
         self.troubles = Troubles()
         self.tails: set[Tail | StreamTail] = set()
@@ -582,6 +588,16 @@ class Broker:
             for queue in queues:
                 queue.page_out()
         self.crowded_queues = {queue for queue in queues if queue.resident_bytes > 0}
+
+    def _too_many_strangers(self, address: str) -> None:
+        self.limit_hits.warn(
+            "unauthenticated_connections_max",
+            address,
+            _log,
+            "%s has more than %d connections that haven't logged in: the one that has waited longest is cut off",
+            address,
+            self.strangers.per_address_max,
+        )
 
     def _refused_logins_full(self, waiting_max: int) -> None:
         self.limit_hits.warn(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from warren.core.clients.guessing import FAILURES_MAX_DEFAULT
 from warren.core.clients.refused_logins import DELAY_DEFAULT_MS, WAITING_MAX_DEFAULT
+from warren.core.clients.strangers import PER_ADDRESS_MAX_DEFAULT
 from warren.core.configuration.key import Key, configured, milliseconds
 from warren.core.configuration.values import boolean, names, number, one_of, size, text, whole_number
 from warren.core.frozen import frozen
@@ -57,6 +59,27 @@ class BrokerSettings:
             whole_number(0, 100_000),
             WAITING_MAX_DEFAULT,
             "Clients that may wait so at a time; beyond that, the one that has waited longest is answered early.",
+        )
+    )
+    failed_logins_max: int = configured(
+        Key(
+            "failed_logins_per_minute_max",
+            whole_number(0, 100_000),
+            FAILURES_MAX_DEFAULT,
+            "Logins of one user from one address that may fail in a minute. Beyond that, and beyond ten times as "
+            "many of one address, or of one user from elsewhere than where that user has logged in before, further "
+            "ones are refused without a look at the password, whatever protocol they come by; 0 for any number. See "
+            "[access.md](access.md#who-guesses).",
+        )
+    )
+    unauthenticated_connections_max: int = configured(
+        Key(
+            "unauthenticated_connections_max",
+            whole_number(0, 1_000_000),
+            PER_ADDRESS_MAX_DEFAULT,
+            "Connections from one address that may be there without having logged in, of protocols in which clients "
+            "log in; beyond that, the one that has waited longest is cut off. Addresses of this machine are free, and "
+            "so are listeners that take PROXY headers; 0 for any number.",
         )
     )
     track_auth_attempt_source: bool = configured(

@@ -143,6 +143,7 @@ def look_at_rate(session: SessionEntry) -> None:
 def let_in(broker: Broker, transport: Transport, protocol: str, user: str) -> None:
     """Count a login that has succeeded (core.clients.login_attempts).  protocol: RabbitMQ's name, such as `amqp091`."""
     broker.login_attempts.count(Source(protocol, transport.peer_host, user), succeeded=True)
+    broker.strangers.logged_in(transport)
 
 
 def refused(broker: Broker, source: Source) -> None:

@@ -48,7 +48,8 @@ class Users(Component):
     Methods that name a user who isn't there raise NotFound, except the checks, which refuse.
     version: grows with every change.  verifiers: what SCRAM needs to know of passwords.  chain: who is asked at logins;
     None when that is these users alone.  answers: of the others.  agreements: of the cluster that these users belong
-    to, if there is one (core.cluster.agreements).
+    to, if there is one (core.cluster.agreements).  refuses: why a user's login from an address isn't looked at
+    (core.clients.guessing).
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Users(Component):
         "agreements",
         "answers",
         "chain",
+        "refuses",
         "verifiers",
         "version",
     )
@@ -80,6 +82,7 @@ class Users(Component):
         self._on_change: Callable[[], None] = _nothing
         self._on_withdrawal: OnWithdrawal = _nothing_withdrawn
         self._on_limits: Callable[[], None] = _nothing
+        self.refuses: Callable[[str, str], str] = _refuses_nobody
 
     def listen(
         self,
@@ -293,6 +296,8 @@ class Users(Component):
         properties: what the protocol knows besides.  proved_here: by what is kept of one of these users' password.
         Raises LoginRefused, whose `reason` is for the log, and Unanswered.
         """
+        if (password is not None or proved_here) and (why := self.refuses(name, peer_host)):
+            raise LoginRefused(mechanism, f"user '{name}' - {why}")
         if self.chain is not None:
             return self.chain.log_in(
                 name,
@@ -500,6 +505,10 @@ def load_users(store: DefinitionStore, loopback_users: frozenset[str] = DEFAULT_
     for row in store.load():
         users.restore(*row)
     return users
+
+
+def _refuses_nobody(name: str, peer_host: str) -> str:
+    return ""
 
 
 def _nothing() -> None:

@@ -11,7 +11,10 @@ asks for it (`track_auth_attempt_source`, RabbitMQ's name), and the sources that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from warren.core.clients.guessing import Guessing
 
 SOURCES_MAX: Final = 10_000
 """Sources that are kept, a quarter of a kilobyte each."""
@@ -50,12 +53,14 @@ NEVER: Final = Tried()
 class LoginAttempts:
     """Of one broker.
 
-    tracks_sources: whether it is noted who tried.  by_protocol: all since the start.  by_source: since `forget`.
+    guessing: hears of all, to stop who guesses.  tracks_sources: whether it is noted who tried.  by_protocol: all since
+    the start.  by_source: since `forget`.
     """
 
-    __slots__ = ("_forgotten", "by_protocol", "by_source", "tracks_sources")
+    __slots__ = ("_forgotten", "_guessing", "by_protocol", "by_source", "tracks_sources")
 
-    def __init__(self, *, tracks_sources: bool = False) -> None:
+    def __init__(self, guessing: Guessing | None = None, *, tracks_sources: bool = False) -> None:
+        self._guessing = guessing
         self.tracks_sources = tracks_sources
         self.by_protocol: dict[str, Tried] = {}
         self.by_source: dict[Source, Tried] = {}
@@ -63,6 +68,8 @@ class LoginAttempts:
 
     def count(self, source: Source, *, succeeded: bool) -> None:
         """It is known what became of one."""
+        if self._guessing is not None:
+            self._guessing.tried(source.user, source.peer_host, succeeded=succeeded)
         before = self.by_protocol.get(source.protocol, NEVER)
         self.by_protocol[source.protocol] = before.and_one(succeeded=succeeded)
         if self.tracks_sources:

@@ -353,6 +353,7 @@ class Link:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             except OSError:
                 pass
+        self.hub.broker.strangers.gone(self)
         self.hub.sockets.forget(self._descriptor)
         self._socket.close()
         self._sending = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from warren.core.clients.connection_log import log_accepted
 from warren.core.errors import StorageError
-from warren.gateway.network.addresses import format_address, hosts_of
+from warren.gateway.network.addresses import FOR_OPERATORS, format_address, hosts_of
 from warren.gateway.network.link import EVENT_READ, Link
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ class ListeningSocket:
         log_accepted(link, self.listener.name, link.log_level)
         session, outbox = self._accept(self._hub.broker, link)
         link.start(session, outbox)
+        if not self.listener.proxy_protocol and self.listener.protocol not in FOR_OPERATORS:
+            self._hub.broker.strangers.came(link)
 
     def _exhausted(self, why: str) -> None:
         now_ms = self._hub.broker.now_ms

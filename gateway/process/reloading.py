@@ -44,6 +44,8 @@ CORE_KEYS: Final = frozenset(
         "loopback_users",
         "refused_login_delay_s",
         "refused_logins_max",
+        "failed_logins_per_minute_max",
+        "unauthenticated_connections_max",
     }
 )
 """Of BrokerSettings, those that the broker looks at each time that something is done."""
@@ -101,6 +103,10 @@ def _settle_core(broker: Broker, after: Config, changed: set[str]) -> set[str]:
                 broker.users.set_loopback_users(settings.loopback_users)
             case "refused_login_delay_s":
                 broker.refused_logins.delay_ms = settings.refused_login_delay_ms
+            case "failed_logins_per_minute_max":
+                broker.guessing.failures_max = settings.failed_logins_max
+            case "unauthenticated_connections_max":
+                broker.strangers.per_address_max = settings.unauthenticated_connections_max
             case _:
                 broker.refused_logins.waiting_max = settings.refused_logins_max
     return limits | changed & CORE_KEYS

@@ -199,6 +199,7 @@ class BrokerRun:
                 default_queue_type=checked_queue_type(settings.default_queue_type),
                 refused_login_delay_ms=settings.refused_login_delay_ms,
                 refused_logins_max=settings.refused_logins_max,
+                failed_logins_max=settings.failed_logins_max,
                 track_auth_attempt_source=settings.track_auth_attempt_source,
                 components=components_of(self.config, [listener.protocol for listener in self._listeners]),
             )
@@ -206,6 +207,7 @@ class BrokerRun:
                 from warren.gateway.cluster.starting import joined_to
 
                 self.cluster = joined_to(self.config, self.broker)
+            self.broker.strangers.per_address_max = settings.unauthenticated_connections_max
             for names, load in later_listings():
                 self.broker.listings.register_later(names, load)
             first = self.config.section(FirstStartSettings)

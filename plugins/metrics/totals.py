@@ -2,6 +2,8 @@
 
 Sums over objects that come and go are taken with those that are gone (core/ended.py, core/counters.py), so that no
 counter goes back while the broker runs.
+
+Longer than 400 lines because it is the table of all totals, and how each is added up.
 """
 
 from __future__ import annotations
@@ -318,9 +320,8 @@ def own_families(node: Node) -> Iterator[Family]:
     broker = node.broker
     hits = [Series({"limit": name}, found.times) for name, found in sorted(broker.limit_hits.by_limit.items())]
     yield Family(f"warren_limit_hits{TOTAL}", "counter", "How often a limit refused or dropped something.", hits)
-    held_back = sum(1 for each in broker.rate_limits.paced.values() if each.reason)
-    about = "Connections that a limit of a rate holds back."
-    yield Family("warren_rate_limited_connections", "gauge", about, [Series({}, held_back)])
+    paced = [Series({}, sum(1 for each in broker.rate_limits.paced.values() if each.reason))]
+    yield Family("warren_rate_limited_connections", "gauge", "Held back by a limit of a rate.", paced)
     world = world_of(broker)
     per_vhost: dict[str, list[Series]] = {name: [] for name in MQTT}
     for vhost in list(broker.vhosts.values()):

@@ -13,9 +13,11 @@ import pytest
 
 from tests.adapters.rights.amqp091 import AMQP, amqp_as
 from tests.adapters.rights.amqp10 import AMQP_1_0, amqp10_as, amqp10_log_in, sasl_code
+from tests.adapters.rights.direct import DIRECT
 from tests.adapters.rights.mqtt import MQTT_3_1_1, MQTT_5
 from tests.adapters.rights.operation import ENTER, PASSWORD, USER, Operation, make, topology, write
 from tests.adapters.rights.stomp import STOMP
+from tests.adapters.rights.stream import STREAM
 from tests.adapters.rights.users import USERS
 from tests.support.other_back_ends import Atom, TableBackEnd, TableUser, use_chain
 from tests.support.simulated_broker import SimulatedBroker
@@ -31,6 +33,8 @@ TABLE: Mapping[str, tuple[Operation, ...]] = {
     "STOMP": STOMP,
     "MQTT 3.1.1": MQTT_3_1_1,
     "MQTT 5": MQTT_5,
+    "streams": STREAM,
+    "in the process": DIRECT,
 }
 
 ROWS = [

@@ -22,27 +22,27 @@ def mqtt_enter(level: int, broker: SimulatedBroker) -> str:
     return "allowed" if not code else f"CONNACK {code:#x}"
 
 
-def mqtt_will(level: int, broker: SimulatedBroker) -> str:
-    _, code = mqtt_client(broker, level, Will("a/b", b"gone", 0, False, {}))
+def mqtt_will(level: int, broker: SimulatedBroker, *, retain: bool = False) -> str:
+    _, code = mqtt_client(broker, level, Will("a/b", b"gone", 0, retain, {}))
     return "allowed" if not code else f"CONNACK {code:#x}"
 
 
-def mqtt_publish(level: int, broker: SimulatedBroker) -> str:
+def mqtt_publish(level: int, broker: SimulatedBroker, *, retain: bool = False, qos: int = 1) -> str:
     client, code = mqtt_client(broker, level)
     assert not code
-    answers = client.send(Publish("a/b", b"body", 1, 7, False, False, {}))
+    answers = client.send(Publish("a/b", b"body", qos, 7, retain, False, {}))
     if not answers:
         assert client.closed
         return "closed"
     (answer,) = answers
     code = getattr(answer, "reason_code", 0)
-    return "allowed" if code < 0x80 else f"PUBACK {code:#x}"
+    return "allowed" if code < 0x80 else f"{'PUBACK' if qos == 1 else 'PUBREC'} {code:#x}"
 
 
-def mqtt_subscribe(level: int, broker: SimulatedBroker) -> str:
+def mqtt_subscribe(level: int, broker: SimulatedBroker, filter: str = "a/b") -> str:
     client, code = mqtt_client(broker, level)
     assert not code
-    (answer,) = client.send(Subscribe(7, (Subscription("a/b", 1),), {}))
+    (answer,) = client.send(Subscribe(7, (Subscription(filter, 1),), {}))
     assert isinstance(answer, SubAck)
     (code,) = answer.reason_codes
     return "allowed" if code < 0x80 else f"SUBACK {code:#x}"
@@ -51,10 +51,30 @@ def mqtt_subscribe(level: int, broker: SimulatedBroker) -> str:
 def mqtt_operations(level: int, connack: str, will: str, puback: str, suback: str) -> tuple[Operation, ...]:
     writes = (write("exchange", "amq.topic"), ("write", "topic", "amq.topic", "a.b"))
     own = "mqtt-subscription-c"
+    shared = "mqtt-shared-g/a/b"
+    pubrec = puback.replace("PUBACK", "PUBREC")
     return (
         Operation("enter", partial(mqtt_enter, level), (), connack),
         Operation("CONNECT with a will", partial(mqtt_will, level), writes, will),
+        Operation("CONNECT with a retained will", partial(mqtt_will, level, retain=True), writes, will),
         Operation("PUBLISH", partial(mqtt_publish, level), writes, puback),
+        Operation("PUBLISH, retained", partial(mqtt_publish, level, retain=True), writes, puback),
+        Operation("PUBLISH of QoS 2", partial(mqtt_publish, level, qos=2), writes, pubrec),
+        Operation(
+            "SUBSCRIBE to a queue", partial(mqtt_subscribe, level, filter="$queue/q"), (read("queue", "q"),), suback
+        ),
+        Operation(
+            "SUBSCRIBE to a shared filter",
+            partial(mqtt_subscribe, level, filter="$share/g/a/b"),
+            (
+                configure("queue", shared),
+                write("queue", shared),
+                read("queue", shared),
+                read("exchange", "amq.topic"),
+                ("read", "topic", "amq.topic", "a.b"),
+            ),
+            suback,
+        ),
         Operation(
             "SUBSCRIBE",
             partial(mqtt_subscribe, level),

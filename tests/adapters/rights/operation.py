@@ -11,7 +11,8 @@ from tests.support.simulated_broker import SimulatedBroker
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.exchanges import declare_exchange
 from warren.core.declaring.queues import declare_queue
-from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.core.messages.field_table import EMPTY_TABLE_RAW, FieldValue, encode_table
+from warren.core.queues.stream.queue import StreamQueue
 
 USER = "alice"
 PASSWORD = "secret"
@@ -48,20 +49,32 @@ def read(kind: str, name: str) -> Atom:
 
 
 def make(broker: SimulatedBroker) -> None:
-    """Queue `q` with a binding, exchanges `x` (direct), `y` (fanout) and `t` (topic), by nobody whose rights count."""
+    """Queue `q` with a binding, stream `s`, exchanges `x` (direct), `y` (fanout), `t` (topic).
+
+    By nobody whose rights count.
+    """
     owner = core_client(broker.broker)
     declare_queue(owner, "q")
     for name, kind in (("x", "direct"), ("y", "fanout"), ("t", "topic")):
         declare_exchange(owner, name, kind, durable=True)
     bind(owner, "queue", "q", "x", "bound", {}, EMPTY_TABLE_RAW)
+    arguments: dict[str, FieldValue] = {"x-queue-type": "stream"}
+    declare_queue(owner, "s", durable=True, arguments=arguments, arguments_raw=encode_table(arguments))
     broker.settle()
 
 
 def topology(broker: SimulatedBroker) -> object:
-    """All that an operation may change: queues with what is in them and who consumes, exchanges, bindings."""
+    """All that an operation may change: queues with what is in them and who consumes, exchanges, bindings, what MQTT
+    keeps, users and what they may."""
     vhost = broker.vhost
+    mqtt = broker.mqtt.of(vhost)
+    stream = vhost.queues.get("s")
     return (
         {name: (queue.ready_count, queue.unacked_count, len(queue.consumers)) for name, queue in vhost.queues.items()},
         sorted(vhost.exchanges),
         sorted((each.source, each.key) for exchange in vhost.exchanges.values() for each in exchange.bindings),
+        (len(mqtt.retained), mqtt.subscription_count),
+        stream.stored_offset(b"reader") if isinstance(stream, StreamQueue) else None,
+        sorted((user.name, user.password_hash, sorted(user.tags)) for user in broker.broker.users),
+        sorted(broker.broker.users.permissions_in("/")),
     )

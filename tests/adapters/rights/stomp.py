@@ -68,6 +68,24 @@ STOMP = (
         STOMP_REFUSED,
     ),
     Operation(
+        "SEND to a queue that is there",
+        partial(stomp, "SEND", destination="/amq/queue/q"),
+        (write("exchange", "amq.default"),),
+        STOMP_REFUSED,
+    ),
+    Operation(
+        "SUBSCRIBE to an exchange",
+        partial(stomp, "SUBSCRIBE", destination="/exchange/x/k", id="1"),
+        (configure("queue", ANY), write("queue", ANY), read("queue", ANY), read("exchange", "x")),
+        STOMP_REFUSED,
+    ),
+    Operation(
+        "SUBSCRIBE to a stream",
+        partial(stomp, "SUBSCRIBE", destination="/amq/queue/s", id="1", ack="client", prefetch_count="5"),
+        (read("queue", "s"),),
+        STOMP_REFUSED,
+    ),
+    Operation(
         "SUBSCRIBE to a topic",
         partial(stomp, "SUBSCRIBE", destination="/topic/k", id="1"),
         (

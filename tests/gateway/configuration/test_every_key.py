@@ -111,6 +111,8 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "loopback_users": (["owner", "other"], frozenset({"owner", "other"})),
     "refused_login_delay_s": (0.25, 250),
     "refused_logins_max": (17, SAME),
+    "failed_logins_per_minute_max": (18, SAME),
+    "unauthenticated_connections_max": (19, SAME),
     "track_auth_attempt_source": (True, SAME),
     "default_queue_type": ("quorum", SAME),
     "consumer_timeout_ms": (123_456, SAME),
@@ -428,6 +430,7 @@ async def test_what_the_broker_is_made_with(directory: Path) -> None:
         check(directory, BrokerLimits, broker.limits)
         assert broker.users.loopback_users == {"owner", "other"}
         assert (broker.refused_logins.delay_ms, broker.refused_logins.waiting_max) == (250, 17)
+        assert (broker.guessing.failures_max, broker.strangers.per_address_max) == (18, 19)
         assert broker.login_attempts.tracks_sources
         assert broker.default_queue_type == "quorum"
         assert broker.ack_timeouts._timeout_ms == 123_456
