@@ -153,9 +153,15 @@ class BrokerClient:
 
     async def check_queue(self, name: str) -> QueueState:
         """A passive declare: NotFound (404) unless the queue is there."""
-        found = await self._do(lambda: _state_of(check_queue(self._session.client, name)))
+        found: list[Queue] = []
+
+        def check(answer: Answer[None]) -> None:
+            found.append(check_queue(self._session.client, name))
+            found[0].when_ready(answer)
+
+        await self._ask(check)
         await self._hub.kept()
-        return found
+        return _state_of(found[0])
 
     async def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
         """Delete a queue; the number of messages that went with it, 0 when there was no such queue.

@@ -8,7 +8,7 @@ from typing import Final
 
 from warren.core.cluster.shards import SHARDS_DEFAULT
 from warren.core.configuration.key import Key, configured
-from warren.core.configuration.values import path, text, whole_number
+from warren.core.configuration.values import boolean, path, text, whole_number
 from warren.core.frozen import frozen
 
 NAME_BYTES_MAX: Final = 64
@@ -91,3 +91,44 @@ class ClusterSettings:
         Key("cluster_certfile", path, None, "This node's certificate for the NATS servers, in PEM, where they ask.")
     )
     key_file: Path | None = configured(Key("cluster_keyfile", path, None, "The key of that certificate."))
+
+
+@frozen
+class LinkSettings:
+    """How the nodes of a cluster reach each other's queues."""
+
+    address: str = configured(
+        Key(
+            "cluster_link",
+            text,
+            "0.0.0.0:25672",
+            "Where this node listens for the other nodes of its cluster, as `host:port`. Others reach it there; for "
+            "`0.0.0.0` and `[::]` by the name of the machine.",
+        )
+    )
+    secret_file: Path | None = configured(
+        Key(
+            "cluster_secret_file",
+            path,
+            None,
+            "File with the secret that the nodes of a cluster prove to each other to know: the same on all of them, at "
+            "least 16 bytes, such as the output of `openssl rand -hex 32`.",
+        )
+    )
+    tls: bool = configured(
+        Key(
+            "cluster_link_tls",
+            boolean,
+            False,
+            "Whether nodes speak TLS with each other, with `tls_certificate_file` and `tls_key_file`. Without it "
+            "nobody else should see the network between them.",
+        )
+    )
+    link_ca_file: Path | None = configured(
+        Key(
+            "cluster_link_cacertfile",
+            path,
+            None,
+            "Certificates of those who may vouch for the other nodes, in PEM. Without it: the system's.",
+        )
+    )
