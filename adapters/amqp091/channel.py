@@ -200,6 +200,18 @@ class Channel:
             self.send(methods.BasicNack(number, multiple=False, requeue=False))
         self._confirm(before, now)
 
+    def row_answered(self, first: int, count: int, *, taken: bool) -> None:
+        """The same for so many publishes, from the one of this number on."""
+        confirms = self.confirms
+        if confirms is None or self.closing or not self.connection.channels.has(self):
+            return
+        before = confirms.confirmed
+        now = confirms.answered_row(first, count, taken=taken)
+        if not taken:
+            for number in range(first, first + count):
+                self.send(methods.BasicNack(number, multiple=False, requeue=False))
+        self._confirm(before, now)
+
     def commit_answered(self, transaction: Transaction) -> None:
         """Queues have answered later whether they take the publishes of the commit under way."""
         if transaction is self.transaction and not self.closing and self.connection.channels.has(self):

@@ -242,6 +242,9 @@ def _publish_one(
     broker.sequence = sequence = broker.sequence + 1
     body_size = max(len(content) - body_at - 1, 0)
     message = Message(sequence, publish.address, properties, content, body_at, body_size, framed_for, broker.now_ms)
+    if publish.late is not None:
+        publish.late.publish([message], body_size, persistent=properties.persistent)
+        return
     for queue in publish.queues:
         queue.append(message)
     confirms = publish.confirms
@@ -272,6 +275,10 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
             message = Message(
                 sequence, publish.address, properties, content, row.body_at, row.body_size, row.framed_for, now_ms
             )
+            if publish.late is not None:
+                publish.late.publish([message], row.body_size, persistent=properties.persistent)
+                position = stop
+                return position, row
             for queue in publish.queues:
                 queue.append(message)
             if row.store_ids:
@@ -313,6 +320,9 @@ def _publish_row(broker: Broker, row: KnownRow, data: bytes, position: int, end:
             break
     broker.sequence = sequence
     count = len(messages)
+    if publish.late is not None:
+        publish.late.publish(messages, count * body_size, persistent=properties.persistent)
+        return position
     for queue in publish.queues:
         queue.append_all(messages, count * body_size, queue.row_of(message))
     confirms = publish.confirms

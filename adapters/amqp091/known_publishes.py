@@ -17,6 +17,7 @@ from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL
 from warren.core.routing.known_routes import KnownRoute, KnownRoutes
 
 if TYPE_CHECKING:
+    from warren.adapters.amqp091.late_rows import LateRows
     from warren.core.clients.confirms import Confirms
     from warren.core.counters import SessionCounts
     from warren.core.messages.properties import Properties
@@ -28,13 +29,19 @@ KNOWN_PUBLISHES_MAX: Final = 4096
 
 
 class KnownPublish(KnownRoute):
-    """What a basic.publish method frame led to.  confirms: of its channel, if that is in confirm mode."""
+    """What a basic.publish method frame led to.  confirms: of its channel, if that is in confirm mode.
 
-    __slots__ = ("confirms",)
+    late: who publishes instead, as queues among them answer later (late_rows.py); None where none does.
+    """
 
-    def __init__(self, route: Route, counts: SessionCounts, confirms: Confirms | None) -> None:
+    __slots__ = ("confirms", "late")
+
+    def __init__(
+        self, route: Route, counts: SessionCounts, confirms: Confirms | None, late: LateRows | None = None
+    ) -> None:
         super().__init__(route, counts)
         self.confirms = confirms
+        self.late = late
 
 
 class KnownRow:

@@ -52,6 +52,21 @@ class Confirms:
         self._late.append(self.published)
         return self.published
 
+    def add_late_row(self, count: int, *, stored: bool) -> int:
+        """Count so many publishes that are answered together; the number of the first, for `answered_row`."""
+        first = self.published + 1
+        self.published += count
+        if stored:
+            self.last_stored = self.published
+        self._late.append(first)
+        return first
+
+    def answered_row(self, first: int, count: int, *, taken: bool) -> int | None:
+        """The late answer for them is there; as `answered`."""
+        if not taken:
+            self._refused.update(range(first, first + count))
+        return self.answered(first, taken=taken)
+
     def answered(self, number: int, *, taken: bool) -> int | None:
         """The late answer is there; the number to confirm now, None when there is nothing to say yet.
 

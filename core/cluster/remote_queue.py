@@ -97,6 +97,7 @@ class RemoteQueue(Queue):
     type_name: ClassVar[str] = "remote"
     of_cluster: ClassVar[bool] = True
     keeps_messages: ClassVar[bool] = True
+    takes_rows: ClassVar[bool] = True
 
     far: FarQueue
 
@@ -110,15 +111,18 @@ class RemoteQueue(Queue):
     }
 
     def prepare(self) -> None:
-        self._unconfirmed: deque[tuple[int, Receipt]] = deque()
+        # By the number of the last of a row, with how many it has.
+        self._unconfirmed: deque[tuple[int, int, Receipt]] = deque()
         self._held: deque[tuple[Message, Receipt]] = deque()
         self._held_bytes = 0
         self._asked: deque[tuple[Callable[[], None], Callable[[BrokerError], None]]] = deque()
         self._deadline: Deadline | None = None
         self._takers: dict[Consumer, Taker] = {}
         self._touched: dict[Taker, None] = {}
-        # The tags of what was given out and isn't settled, by sequence: both only grow, so they are in one order.
+        # The tags of what was given out and isn't settled, by sequence; and in the order of coming, with what is settled
+        # among it until it is the first.
         self._tags: dict[int, tuple[int, Taker | None]] = {}
+        self._order: deque[int] = deque()
         self._acknowledged: set[int] = set()
         self._known: Mapping[str, JSON] = {}
         self._looked_at_ms = 0
@@ -202,7 +206,7 @@ class RemoteQueue(Queue):
         if self._closed:
             receipt.answer(taken=False)
         elif self.far.is_open:
-            self._unconfirmed.append((self._send(message), receipt))
+            self._unconfirmed.append((self._send(message), 1, receipt))
         elif self._held_bytes + message.body_size > HELD_BYTES_MAX or self._state == "down":
             self.far.open()
             receipt.answer(taken=False)
@@ -211,24 +215,37 @@ class RemoteQueue(Queue):
             self._held_bytes += message.body_size
             self._wait()
 
+    def append_all_with(self, messages: list[Message], size_bytes: int, receipt: Receipt) -> None:
+        if self._closed or not self.far.is_open:
+            for message in messages:
+                self.append_with(message, receipt)
+            return
+        receipt.expect()
+        self._unconfirmed.append((self._send_all(messages), len(messages), receipt))
+
     def _send(self, message: Message) -> int:
-        number = self.far.publish([message])
+        return self._send_all([message])
+
+    def _send_all(self, messages: list[Message]) -> int:
+        number = self.far.publish(messages)
         if not self._overfull and self.far.unsent_bytes > UNSENT_SLOW_BYTES:
             self._overfull = True
             self.vhost.changed()
         return number
 
     def confirmed(self, number: int, *, multiple: bool, taken: bool) -> None:
-        """See NearQueue.  Confirms of single publishes may come out of order."""
+        """See NearQueue.  What is confirmed is so with all before it that wasn't refused; what is refused comes one by
+        one, and refuses the row that it is in."""
         unconfirmed = self._unconfirmed
-        if multiple or (unconfirmed and unconfirmed[0][0] == number):
+        if taken:
             while unconfirmed and unconfirmed[0][0] <= number:
-                unconfirmed.popleft()[1].answer(taken=taken)
+                unconfirmed.popleft()[2].answer(taken=True)
             return
-        for index, (each, receipt) in enumerate(unconfirmed):
-            if each == number:
-                del unconfirmed[index]
-                receipt.answer(taken=taken)
+        for index, (last, count, receipt) in enumerate(unconfirmed):
+            if last >= number:
+                if number > last - count:
+                    del unconfirmed[index]
+                    receipt.answer(taken=False)
                 return
 
     # The way there
@@ -266,7 +283,7 @@ class RemoteQueue(Queue):
         held, self._held = self._held, deque()
         self._held_bytes = 0
         for message, receipt in held:
-            self._unconfirmed.append((self._send(message), receipt))
+            self._unconfirmed.append((self._send(message), 1, receipt))
         asked, self._asked = self._asked, deque()
         for ask, _ in asked:
             ask()
@@ -275,11 +292,12 @@ class RemoteQueue(Queue):
         """See NearQueue."""
         unconfirmed, self._unconfirmed = self._unconfirmed, deque()
         self._tags.clear()
+        self._order.clear()
         self._acknowledged.clear()
         self._looking = False
         for taker in self._takers.values():
             taker.forget()
-        for _, receipt in unconfirmed:
+        for _, _, receipt in unconfirmed:
             receipt.answer(taken=False)
         if self._closed:
             return
@@ -359,6 +377,7 @@ class RemoteQueue(Queue):
             else:
                 self.counts.get += 1
                 self._tags[message.sequence] = (arrival.tag, None)
+                self._order.append(message.sequence)
                 self.unacked_count += 1
             answer((message, arrival.redelivered))
 
@@ -472,10 +491,12 @@ class RemoteQueue(Queue):
             for arrival in arrivals:
                 self.far.requeue(arrival.tag, failed=False)
             return
-        tags, ready = self._tags, taker.ready
+        tags, order, ready = self._tags, self._order, taker.ready
         size_bytes = 0
         for delivery_tag, message, redelivered in arrivals:
-            tags[message.sequence] = (delivery_tag, taker)
+            sequence = message.sequence
+            tags[sequence] = (delivery_tag, taker)
+            order.append(sequence)
             if redelivered:
                 taker.again += 1
                 self._mark(message)
@@ -569,25 +590,25 @@ class RemoteQueue(Queue):
 
     def _acknowledge_far(self) -> None:
         """In the order of delivery as far as that goes, which is one frame; the others one by one."""
-        tags, acknowledged = self._tags, self._acknowledged
-        last = 0
-        count = 0
-        for sequence, (tag, taker) in tags.items():
-            if sequence not in acknowledged:
+        tags, order, acknowledged = self._tags, self._order, self._acknowledged
+        last = count = 0
+        before: Taker | None = None
+        while order:
+            sequence = order[0]
+            if sequence in acknowledged:
+                acknowledged.remove(sequence)
+                last, taker = tags.pop(sequence)
+                count += 1
+                if taker is not before and taker is not None:
+                    self._touched[taker] = None
+                    before = taker
+            elif sequence in tags:
                 break
-            last = tag
-            count += 1
-            if taker is not None:
-                self._touched[taker] = None
+            order.popleft()
         if count:
             self.far.acknowledge(last, multiple=count > 1)
-            if count == len(tags):
-                tags.clear()
-                acknowledged.clear()
-                return
-            for sequence in self._first(count):
-                del tags[sequence]
-                acknowledged.discard(sequence)
+        if not acknowledged:
+            return
         for sequence in sorted(acknowledged):
             found = tags.pop(sequence, None)
             if found is None:
@@ -596,14 +617,6 @@ class RemoteQueue(Queue):
             if found[1] is not None:
                 self._touched[found[1]] = None
         acknowledged.clear()
-
-    def _first(self, count: int) -> list[int]:
-        found: list[int] = []
-        for sequence in self._tags:
-            if len(found) == count:
-                break
-            found.append(sequence)
-        return found
 
     def discard(self, message: Message) -> None:
         self.unacked_count -= 1

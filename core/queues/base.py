@@ -447,6 +447,14 @@ class Queue:
         """
         self.append(message)
 
+    takes_rows: ClassVar[bool] = False
+    """Of a type that `answers_late`: True where it takes many messages with one answer (`append_all_with`)."""
+
+    def append_all_with(self, messages: list[Message], size_bytes: int, receipt: Receipt) -> None:
+        """The same of a row of messages, which are taken or refused together; asked only of types that say so."""
+        for message in messages:
+            self.append_with(message, receipt)
+
     def drop_with(self, message: Message, receipt: Receipt) -> None:
         """A message that `admit` drops as a duplicate; asked only of queues that answer late.
 

@@ -155,4 +155,13 @@ def may_be_remembered(vhost: VirtualHost, route: Route) -> bool:
     Not while somebody looks, since the firehose or an observer sees each message, nor under an alarm, which holds
     publishes back.
     """
-    return route.plain and not vhost.observed and vhost.broker.alarms.blocked is None
+    return route.plain and _nobody_looks(vhost)
+
+
+def may_be_remembered_late(vhost: VirtualHost, route: Route) -> bool:
+    """The same, by who waits for queues that answer later, a row at a time."""
+    return route.alike and _nobody_looks(vhost)
+
+
+def _nobody_looks(vhost: VirtualHost) -> bool:
+    return not vhost.observed and vhost.broker.alarms.blocked is None

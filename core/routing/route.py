@@ -77,12 +77,18 @@ class Route:
     @property
     def plain(self) -> bool:
         """True when every message of this address may be handled alike, without asking anybody."""
+        return self.alike and not self.answers_late
+
+    @property
+    def alike(self) -> bool:
+        """True when every message of this address may be handled alike, but for waiting for queues that answer later,
+        each of which takes rows."""
         return (
             self.cacheable
             and not self.guarded
-            and not self.answers_late
             and not self.transient_ids
             and not self.observers
+            and (not self.answers_late or all(queue.takes_rows for queue in self.queues if queue.answers_late))
         )
 
     def next_to_ask(self, asked: Collection[Exchange]) -> Exchange | None:

@@ -12,9 +12,10 @@ from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.constants import NO_ROUTE
 from warren.adapters.amqp091.codec.framing import content_frames
 from warren.adapters.amqp091.known_publishes import KnownPublish
+from warren.adapters.amqp091.late_rows import LateRows
 from warren.core.errors import NotImplementedByBroker, PreconditionFailed
 from warren.core.messages.internal_headers import without_internal
-from warren.core.routing.known_routes import may_be_remembered
+from warren.core.routing.known_routes import may_be_remembered_late
 from warren.core.routing.publish import check_publish, make_message, read_special, slow_down
 from warren.core.routing.vhost import Outcome
 
@@ -57,8 +58,9 @@ def publish(channel: Channel, content: IncomingContent[methods.BasicPublish]) ->
         channel.transaction.publishes.append((message, route, method.mandatory))
         return
     deliver(channel, message, route, method.mandatory, route.receipt if channel.confirms is not None else None)
-    if (route.routed or not method.mandatory) and may_be_remembered(vhost, route):
-        channel.connection.known.remember(content.frame, KnownPublish(route, channel.counts, channel.confirms))
+    if (route.routed or not method.mandatory) and may_be_remembered_late(vhost, route):
+        late = LateRows(channel, route) if route.answers_late else None
+        channel.connection.known.remember(content.frame, KnownPublish(route, channel.counts, channel.confirms, late))
 
 
 def deliver(channel: Channel, message: Message, route: Route, mandatory: bool, receipt: Receipt | None) -> Outcome:

@@ -26,6 +26,7 @@ from warren.adapters.amqp091.codec.texts import short_text
 from warren.adapters.amqp091.consumer import AmqpConsumer
 from warren.adapters.amqp091.handlers.table import handle_also
 from warren.adapters.amqp091.known_publishes import KnownPublish
+from warren.adapters.amqp091.late_rows import LateRows
 from warren.adapters.amqp091.sasl import Challenge, Vouched
 from warren.adapters.peers.node_proof import MECHANISM, AskedNode, NotProved
 from warren.core.access.accounts import BROKER, LoginRefused
@@ -36,7 +37,7 @@ from warren.core.messages.field_table import encode_table
 from warren.core.messages.message import Message
 from warren.core.messages.shown import carried_properties
 from warren.core.queues.browse import browse
-from warren.core.routing.known_routes import may_be_remembered
+from warren.core.routing.known_routes import may_be_remembered_late
 from warren.core.routing.route import Route
 from warren.core.routing.vhost import Outcome
 
@@ -197,8 +198,10 @@ class NodeEnd:
         receipt = route.receipt
         outcome = vhost.deliver_to(self.queue, message, receipt)
         self._confirm(outcome, receipt)
-        if may_be_remembered(vhost, route):
-            channel.connection.known.remember(content.frame, KnownPassing(route, channel.counts, channel.confirms))
+        if may_be_remembered_late(vhost, route):
+            late = LateRows(channel, route) if route.answers_late else None
+            known = KnownPassing(route, channel.counts, channel.confirms, late)
+            channel.connection.known.remember(content.frame, known)
 
     def _confirm(self, outcome: Outcome, receipt: Receipt | None) -> None:
         channel, confirms = self._channel, self._channel.confirms
