@@ -1,8 +1,8 @@
 """Known publishes to queues that answer later, such as those of other nodes: a row is published with one receipt.
 
-A row is what the loop over frames hands on at once: messages that came one behind the other, on one way.  They are taken
-together, or refused together, which tells a publisher no less than it needs: a refused message may be there all the
-same.
+A row is what the loop over frames hands on at once: messages that came one behind the other, on one way.  They are
+taken together, or refused together, which tells a publisher no less than it needs: a refused message may be there all
+the same.
 """
 
 from __future__ import annotations

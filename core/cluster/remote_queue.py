@@ -85,6 +85,7 @@ class RemoteQueue(Queue):
         "_looked_at_ms",
         "_looking",
         "_number",
+        "_order",
         "_overfull",
         "_state",
         "_tags",
@@ -119,8 +120,8 @@ class RemoteQueue(Queue):
         self._deadline: Deadline | None = None
         self._takers: dict[Consumer, Taker] = {}
         self._touched: dict[Taker, None] = {}
-        # The tags of what was given out and isn't settled, by sequence; and in the order of coming, with what is settled
-        # among it until it is the first.
+        # The tags of what was given out and isn't settled, by sequence; and the sequences in the order of coming, where
+        # what is settled stays until it is the first.
         self._tags: dict[int, tuple[int, Taker | None]] = {}
         self._order: deque[int] = deque()
         self._acknowledged: set[int] = set()
