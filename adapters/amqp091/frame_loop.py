@@ -25,6 +25,8 @@ Most traffic comes in rows.  A publish whose bytes up to the body are those of o
 looked at any further, and those that follow it and are the same again are given to their queues together.
 Publishes that take turns are rows, too: each remembers which one has followed it.
 Acknowledgements of one delivery after the other are taken many at a time, too (consecutive_acks.py).
+
+Longer than 400 lines because it is one loop, and what it takes in one step stands beside it.
 """
 
 from __future__ import annotations

@@ -671,19 +671,16 @@ class RemoteQueue(Queue):
 
         self.far.delete(deleted)
 
-    def hand_on(self, to: Queue) -> None:
-        """What is held is for the queue that takes its place."""
+    def replaced(self, by: Queue) -> None:
+        """What is held is for the queue that takes its place; what is unconfirmed is refused."""
         held, self._held = self._held, deque()
         self._held_bytes = 0
         for message, receipt in held:
-            if to.answers_late:
-                to.append_with(message, receipt)
+            if by.answers_late:
+                by.append_with(message, receipt)
             else:
-                to.append(message)
+                by.append(message)
             receipt.answer(taken=True)
-
-    def leave(self) -> None:
-        """Another queue has taken its place, since another node has it now; what is unconfirmed is refused."""
         self._closed = True
         if self._deadline is not None:
             self._deadline.cancel()

@@ -9,7 +9,7 @@ Longer than 400 lines because it answers both what the broker asks and what the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,7 @@ import trio
 from warren.core.cluster.hook import Node
 from warren.core.cluster.queue import ReplicatedQueue
 from warren.core.cluster.queue import made as made_here
+from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.cluster.replacing import replace
 from warren.core.cluster.shards import shard_of, to_claim, to_hand_over
 from warren.core.cluster.unowned import UnownedQueue
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
+    from warren.gateway.cluster.links import ClusterLinks
     from warren.gateway.cluster.settings import ClusterSettings
     from warren.gateway.network.hub import Hub
 
@@ -73,10 +75,17 @@ class ClusterNode:
     """See the head of this file; it is the broker's `core.cluster.hook.ClusterHook`.
 
     directory: the data directory.  state: one of the words above.  why: what keeps it from joining, for people.
-    owners: the name of the node that has a shard.
+    owners: the name of the node that has a shard.  make_links: makes the links to other nodes; without it their queues
+    can't be reached from here, and the other way round.
     """
 
-    def __init__(self, settings: ClusterSettings, directory: Path, broker: Broker) -> None:
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        directory: Path,
+        broker: Broker,
+        make_links: Callable[[ClusterNode, Hub], ClusterLinks] | None = None,
+    ) -> None:
         self.name = settings.node_name or node_name()
         self.directory = directory
         self.broker = broker
@@ -87,6 +96,10 @@ class ClusterNode:
         self.state = JOINING
         self.why = ""
         self.link = ""
+        self.links: ClusterLinks | None = None
+        self._make_links = make_links
+        self._moved: set[int] = set()
+        self._has_moved = trio.Event()
         self.hub: Hub
         self._nursery: trio.Nursery
         self.client: TrioClient
@@ -205,6 +218,17 @@ class ClusterNode:
         arguments_raw: bytes,
         store_id: int,
     ) -> Queue:
+        owner = self._reached(self.shard_of(vhost.name, name))
+        if owner and self.links is not None:
+            return self.links.remote(
+                owner,
+                vhost,
+                name,
+                auto_delete=auto_delete,
+                arguments=arguments,
+                arguments_raw=arguments_raw,
+                store_id=store_id,
+            )
         return UnownedQueue(
             vhost,
             name,
@@ -234,11 +258,40 @@ class ClusterNode:
         await self._exchange(shard.number, None)
         shard.queues.clear()
 
+    def _reached(self, number: int) -> str:
+        """The other node that has a shard and can be reached from here; empty where there is none."""
+        owner = self.owners.get(number, "")
+        if self.links is None or not owner or owner == self.name:
+            return ""
+        node = self._nodes.rows.get(node_key(owner))
+        return owner if node is not None and node.link else ""
+
+    def _is_in_place(self, old: Queue, number: int, shard: Shard | None) -> bool:
+        if shard is not None:
+            return isinstance(old, ReplicatedQueue)
+        if isinstance(old, RemoteQueue):
+            return old.far.node == self._reached(number)
+        return isinstance(old, UnownedQueue) and not self._reached(number)
+
+    async def _keep_up(self) -> None:
+        """Queues that other nodes have are reached where they are now."""
+        while True:
+            await self._has_moved.wait()
+            self._has_moved = trio.Event()
+            moved, self._moved = self._moved, set()
+            for number in sorted(moved):
+                owned = self.owned.get(number)
+                if owned is None or owned.state not in (CLAIMING, ACTIVE):
+                    await self._exchange(number, None)
+
+    def _has_changed(self, numbers: Iterable[int]) -> None:
+        self._moved.update(numbers)
+        self._has_moved.set()
+
     async def _exchange(self, number: int, shard: Shard | None) -> None:
         for count, old in enumerate(self._queues_of(number), 1):
             vhost = old.vhost
-            is_here = isinstance(old, ReplicatedQueue)
-            if vhost.queues.get(old.name) is not old or is_here == (shard is not None):
+            if vhost.queues.get(old.name) is not old or self._is_in_place(old, number, shard):
                 continue
             new = self.queue(
                 vhost,
@@ -267,11 +320,17 @@ class ClusterNode:
     async def run(self, hub: Hub, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Be a node of the cluster until `stop`.  Raises ClusterRefusedError before it has begun."""
         self.hub = hub
+        if self._make_links is not None:
+            self.links = self._make_links(self, hub)
+            self.link = self.links.address
         try:
             async with open_client(self.options) as self.client, trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._live, nursery)
                 nursery.start_soon(self._watch_over)
+                if self.links is not None:
+                    nursery.start_soon(self.links.run)
+                    nursery.start_soon(self._keep_up)
                 with trio.move_on_after(START_WAIT_S) as waiting:
                     await self._is_placed.wait()
                 if self._refused is not None:
@@ -386,6 +445,7 @@ class ClusterNode:
     # Claiming
 
     def _node_changed(self, key: str) -> None:
+        self._has_changed(number for number, owner in self.owners.items() if not key or node_key(owner) == key)
         self.look()
 
     def _owner_changed(self, key: str) -> None:
@@ -396,6 +456,7 @@ class ClusterNode:
                 self.owners.pop(number, None)
             else:
                 self.owners[number] = owner
+            self._has_changed([number])
         self.look()
 
     async def _claim(self, nursery: trio.Nursery) -> None:

@@ -16,7 +16,7 @@ from warren.core.settings import BrokerSettings
 from warren.gateway.authentication.settings.chain import AuthenticationSettings
 from warren.gateway.authentication.settings.http import HttpBackEndSettings
 from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
-from warren.gateway.cluster.settings import ClusterSettings
+from warren.gateway.cluster.settings import ClusterSettings, LinkSettings
 from warren.gateway.configuration.plugins import PluginSettings, load_plugin
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings, ResourceSettings
@@ -33,6 +33,7 @@ def sections() -> Iterator[type[object]]:
     yield from (ProcessSettings, NetworkSettings, ResourceSettings, FirstStartSettings, BrokerSettings, BrokerLimits)
     yield from (TlsSettings, AuthenticationSettings, HttpBackEndSettings, OAuth2Settings, PluginSettings)
     yield ClusterSettings
+    yield LinkSettings
     for adapter in PROTOCOLS.own().values():
         yield from adapter.settings
 

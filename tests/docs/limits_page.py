@@ -714,7 +714,11 @@ ACTING: Final = (
     ),
     Acting(
         "a handshake between two nodes of a cluster, and what they say in it",
-        ("adapters.amqp091.nodes.link.LOGIN_MS", "adapters.peers.node_proof.TELLING_BYTES_MAX"),
+        (
+            "gateway.cluster.links.CONNECT_S",
+            "adapters.amqp091.nodes.link.LOGIN_MS",
+            "adapters.peers.node_proof.TELLING_BYTES_MAX",
+        ),
         "there is no link; it is tried again",
         "none: a node that is there is far below",
         "the log of both",
@@ -1436,6 +1440,7 @@ QUIET: Final = (
         "Sizes of what the broker keeps for itself",
         "Budgets and thresholds of memory and files.",
         (
+            "gateway.cluster.links.FRAME_MAX_BYTES",
             "gateway.nats.shard_stream.BATCH_COUNT",
             "gateway.nats.shard_stream.BATCH_BYTES",
             "gateway.nats.shard_stream.HEADERS_BYTES",

@@ -55,7 +55,8 @@ from warren.gateway.authentication.settings.oauth2 import OAuth2Settings
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.node import ClusterNode
-from warren.gateway.cluster.settings import ClusterSettings
+from warren.gateway.cluster.settings import ClusterSettings, LinkSettings
+from warren.gateway.cluster.starting import joined_to
 from warren.gateway.configuration.catalogue import KEYS, sections
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.load import describe, load_config
@@ -264,6 +265,11 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "cluster_cacertfile": ("ca.pem", SAME),
     "cluster_certfile": ("server.pem", SAME),
     "cluster_keyfile": ("server.key", SAME),
+    # LinkSettings
+    "cluster_link": ("127.0.0.1:0", SAME),
+    "cluster_secret_file": ("secret", SAME),
+    "cluster_link_tls": (True, SAME),
+    "cluster_link_cacertfile": ("ca.pem", SAME),
     # StreamSettings
     "http_host_names": (["broker.example"], frozenset({"broker.example"})),
 }
@@ -272,6 +278,7 @@ PATHS = (
     *("data_directory", "ready_file", "load_definitions", "tls_certificate_file", "tls_key_file", "tls_ca_file"),
     *("auth_http_ca_file", "auth_http_certificate_file", "auth_http_key_file", "auth_oauth2_ca_file"),
     *("cluster_credentials", "cluster_cacertfile", "cluster_certfile", "cluster_keyfile"),
+    *("cluster_secret_file", "cluster_link_cacertfile"),
 )
 """Written as names of files; they start at the file's directory."""
 
@@ -478,6 +485,25 @@ async def test_what_a_node_of_a_cluster_is_told(directory: Path, tmp_path: Path)
     (tmp_path / "node.creds").write_text("")
     with pytest.raises(ClusterRefusedError, match="credentials"):
         options_of(config.replace(cluster_credentials=tmp_path / "node.creds").section(ClusterSettings), "n1")
+
+
+@looks_at(LinkSettings)
+async def test_how_nodes_of_a_cluster_reach_each_other(directory: Path, tmp_path: Path) -> None:
+    (directory / "secret").write_text("the secret of a cluster")
+    config = _load(directory / "warren.toml").replace(
+        cluster=OTHER["cluster"][0], data_directory=tmp_path, cluster_credentials=None
+    )
+    async with running(Config(in_memory=True, listeners=())) as (_, run):
+        node = joined_to(config, run.broker)
+        run.broker.cluster = None
+        assert node._make_links is not None
+        links = node._make_links(node, run.hub)
+        assert links.address.startswith("127.0.0.1:")
+        check(directory, LinkSettings, links._settings)
+        context = links._client_context
+        assert context is not None
+        assert len(context.get_ca_certs()) == 1
+        links.close()
 
 
 @looks_at(StreamSettings)

@@ -333,8 +333,6 @@ def test_clients_go_on_when_another_node_has_it(pair: NodePair) -> None:
     assert consumer.bodies == [b"1", b"2"]
     here = ClassicQueue(pair.near.vhost, "q", durable=True)
     replace_queue(pair.near.vhost, remote, here)
-    remote.hand_on(here)
-    remote.leave()
     pair.settle()
     assert (own.ready_count, own.unacked_count, len(own.consumers)) == (3, 0, 0)
     for message, _ in consumer.taken:
