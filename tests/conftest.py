@@ -147,9 +147,9 @@ def broker_process(request: pytest.FixtureRequest, session_broker: Callable[[str
 @pytest.fixture
 def broker(broker_process: Broker) -> Iterator[Broker]:
     """The broker under test.  A traceback in its log fails the test during which it was written."""
-    log_length = len(broker_process.read_log())
+    log_length = broker_process.log_bytes()
     yield broker_process
-    written = broker_process.read_log()[log_length:]
+    written = broker_process.read_log(log_length)
     assert "Traceback" not in written, written
 
 

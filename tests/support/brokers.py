@@ -42,8 +42,15 @@ class Broker:
     def is_warren(self) -> bool:
         return self.name == "warren"
 
-    def read_log(self) -> str:
-        return self.log.read_text(errors="replace")
+    def log_bytes(self) -> int:
+        """How long the log is."""
+        return self.log.stat().st_size
+
+    def read_log(self, since_byte: int = 0) -> str:
+        """The log, or what was written behind a length that it had."""
+        with self.log.open("rb") as file:
+            file.seek(since_byte)
+            return file.read().decode(errors="replace")
 
     def queue_names(self) -> list[str]:
         """Every queue of the default vhost."""

@@ -56,5 +56,5 @@ def long_first(items: list[pytest.Item]) -> None:
 
 
 def _rank(file: Path) -> int:
-    folder = file.relative_to(TESTS).parts[0]
+    folder = file.relative_to(TESTS).parts[0] if file.is_relative_to(TESTS) else ""
     return FIRST.index(folder) if folder in FIRST else len(FIRST)

@@ -12,13 +12,14 @@ from tests.support.distribution import FIRST, TESTS, long_first, workers
 
 
 def some_of(file: str, count: int) -> list[Any]:
-    return [SimpleNamespace(path=TESTS / file, name=f"{file}-{number}") for number in range(count)]
+    return [SimpleNamespace(path=(TESTS / file).resolve(), name=f"{file}-{number}") for number in range(count)]
 
 
 def files_of(items: list[Any]) -> list[str]:
     found: list[str] = []
     for item in items:
-        file = cast(Path, item.path).relative_to(TESTS).as_posix()
+        path = cast(Path, item.path)
+        file = path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else path.name
         if not found or found[-1] != file:
             found.append(file)
     return found
@@ -26,6 +27,7 @@ def files_of(items: list[Any]) -> list[str]:
 
 def test_folders_of_long_files_come_first_and_then_files_with_many_tests() -> None:
     items = [
+        *some_of("../examples/test_example.py", 1),
         *some_of("adapters/test_few.py", 2),
         *some_of("adapters/test_many.py", 5),
         *some_of("interop/test_client.py", 1),
@@ -39,6 +41,7 @@ def test_folders_of_long_files_come_first_and_then_files_with_many_tests() -> No
         "adapters/test_many.py",
         "core/test_some.py",
         "adapters/test_few.py",
+        "test_example.py",
     ]
 
 
