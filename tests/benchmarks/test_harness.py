@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from tests.benchmarks import left
+from tests.benchmarks import left, management
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.client import Client, LoadError
 from tests.benchmarks.job import Job
@@ -24,6 +24,16 @@ from tests.benchmarks.stomp import DESTINATION, StompClient
 from tests.support.warren_process import REPOSITORY
 
 MESSAGES = 2_000
+
+IDLE_S = 0.5
+"""Instead of the minute that is measured."""
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few messages, and as little waiting: nobody looks at the figures."""
+    monkeypatch.setattr(management, "IDLE_S", IDLE_S)
+    monkeypatch.setattr(management, "SETTLING_S", 0.0)
 
 
 @pytest.fixture(scope="module")
