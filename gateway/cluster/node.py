@@ -102,7 +102,7 @@ class ClusterNode:
         self._has_moved = trio.Event()
         self.hub: Hub
         self._nursery: trio.Nursery
-        self.client: TrioClient
+        self._client: TrioClient | None = None
         self.owned: dict[int, OwnedShard] = {}
         self.owners: dict[int, str] = {}
         self._nodes = Table(node_of, self._node_changed)
@@ -177,6 +177,17 @@ class ClusterNode:
         """The node that has its shard."""
         owner = self.owners.get(self.shard_of(queue.vhost.name, queue.name), "")
         return self._nodes.rows.get(node_key(owner)) if owner else None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a NATS server is, as far as is known."""
+        return self._client is not None and self._client.is_connected
+
+    @property
+    def client(self) -> TrioClient:
+        """To the NATS servers; there is one from the start on."""
+        assert self._client is not None
+        return self._client
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -324,7 +335,7 @@ class ClusterNode:
             self.links = self._make_links(self, hub)
             self.link = self.links.address
         try:
-            async with open_client(self.options) as self.client, trio.open_nursery() as nursery:
+            async with open_client(self.options) as self._client, trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._live, nursery)
                 nursery.start_soon(self._watch_over)
@@ -352,6 +363,8 @@ class ClusterNode:
 
     async def drain(self) -> None:
         """Hand all shards over, and take no others until `revive`."""
+        if self.state != JOINED:
+            return
         self.state = DRAINING
         self._tell()
         await self._announce()
@@ -539,7 +552,7 @@ class ClusterNode:
         while True:
             await trio.sleep(LOOK_S)
             now_s = trio.current_time()
-            if self.client.is_connected:
+            if self.is_connected:
                 self._away_since_s = now_s
             self._away_since_s = self._away_since_s or now_s
             stuck = max((owned.slow_s for owned in self.owned.values()), default=0.0)

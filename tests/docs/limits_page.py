@@ -674,7 +674,11 @@ ACTING: Final = (
     ),
     Acting(
         "a shard whose log takes nothing, or isn't written in time when it is handed over",
-        ("gateway.cluster.owning.SLOW_S", "gateway.cluster.owning.HANDING_OVER_S"),
+        (
+            "gateway.cluster.owning.SLOW_S",
+            "gateway.cluster.owning.HANDING_OVER_S",
+            "gateway.control.words.cluster.REBALANCED_S",
+        ),
         "the node lets the shard go; what has no answer yet is refused",
         "none: an election of the NATS servers takes less",
         "basic.nack and its like; the log; `warren ctl cluster_status`",

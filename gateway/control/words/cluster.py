@@ -1,12 +1,15 @@
-"""Words on a cluster, as far as one node has an answer: it is all there is, and nobody's majority rests on it."""
+"""Words on a cluster, and what a broker by itself answers: it is all there is, and nobody's majority rests on it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
 from warren.gateway.control.word import VHOST, Option, Remote, word
+
+if TYPE_CHECKING:
+    from warren.gateway.cluster.node import ClusterNode
 
 ALONE: Final = "this is the only node, so that nobody's majority rests on it"
 
@@ -17,11 +20,16 @@ VHOST_PATTERN: Final = Option("vhost_pattern", "PATTERN")
 
 OF_QUORUM: Final = "quorum"
 
+REBALANCED_S: Final = 10.0
+"""How long `rebalance` waits for all nodes to have done it."""
+
 QUEUES_PER_SLICE: Final = 10_000
 """Counted in one go: a millisecond or two."""
 
 
-@word("", "the cluster: its name, and the one node", "Cluster status of the broker on {directory} ...")
+@word(
+    "", "the cluster: its name, its nodes, and whose its shards are", "Cluster status of the broker on {directory} ..."
+)
 def cluster_status(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does, by the same names."""
     from warren.core.administration import operations
@@ -48,6 +56,13 @@ def cluster_status(control: Control, request: Request) -> Answer:
         "maintenance_status": {node: maintenance},
         "feature_flags": [],
     }
+    member = _member(control)
+    if member is not None:
+        from warren.gateway.cluster.status import lines_of, status_of
+
+        names = sorted(member.nodes) or [member.name]
+        found |= {"disk_nodes": names, "running_nodes": names, "cluster": status_of(member)}
+        return value(found, "\n".join([f"Cluster name: {name}", *lines_of(member)]))
     lines = [
         f"Cluster name: {name}",
         f"Running nodes: {node} ({maintenance})",
@@ -57,6 +72,36 @@ def cluster_status(control: Control, request: Request) -> Answer:
         *(f"  {each['interface']}, port {each['port']}, {each['protocol']} ({each['purpose']})" for each in there),
     ]
     return value(found, "\n".join(lines))
+
+
+def _member(control: Control) -> ClusterNode | None:
+    """This node of a cluster; None for a broker by itself."""
+    if control.broker.cluster is None:
+        return None
+    from warren.gateway.cluster.node import ClusterNode
+
+    cluster = control.broker.cluster
+    return cluster if isinstance(cluster, ClusterNode) else None
+
+
+async def _rebalanced(member: ClusterNode) -> Answer:
+    """Ask all nodes to give away what others should have, and wait until they have."""
+    import trio
+
+    from warren.gateway.cluster.status import is_balanced, node_rows
+    from warren.gateway.nats.errors import NatsError
+
+    try:
+        await member.rebalance()
+    except NatsError as error:
+        raise RefusedError(f"the nodes can't be asked: {error}", codes.TEMPORARY_FAILURE) from None
+    with trio.move_on_after(REBALANCED_S) as waiting:
+        while not is_balanced(member):
+            await trio.sleep(REBALANCED_S / 100)
+    if waiting.cancelled_caught:
+        raise RefusedError("the shards are still on their way; see cluster_status", codes.TEMPORARY_FAILURE)
+    rows = [{"Node name": row["name"], "Number of shards": row["shards"]} for row in node_rows(member)]
+    return table(("Node name", "Number of shards"), rows)
 
 
 @word("NAME", "give the cluster another name", "Setting cluster name to {0} ...", example="factory-1")
@@ -150,7 +195,7 @@ def quorum_status(control: Control, request: Request) -> Answer:
 
 @word(
     "TYPE",
-    "spread the leaders of queues over all nodes: there is one, so nothing is to be done",
+    "have the nodes of a cluster give away the shards that others should have; a broker by itself has nothing to do",
     "Re-balancing leaders of {0} queues ...",
     options=(QUEUE_PATTERN, VHOST_PATTERN),
     example="quorum",
@@ -164,6 +209,9 @@ async def rebalance(control: Control, request: Request) -> Answer:
     (kind,) = request.arguments
     if kind not in ("all", "classic", "quorum", "stream"):
         raise RefusedError(f"'{kind}' is no type of queues: all, classic, quorum or stream", codes.DATA)
+    member = _member(control)
+    if member is not None and kind in ("all", "quorum"):
+        return await _rebalanced(member)
     count = 0
     for vhost in list(control.broker.vhosts.values()):
         queues = list(vhost.queues.values())

@@ -33,18 +33,24 @@ def resume_listeners(control: Control, request: Request) -> Answer:
     "refuse clients' connections and close those that are there, until revive",
     "Putting the broker on {directory} into maintenance mode ...",
 )
-def drain(control: Control, request: Request) -> Answer:
-    """As rabbitmq-upgrade does."""
+async def drain(control: Control, request: Request) -> Answer:
+    """As rabbitmq-upgrade does; a node of a cluster hands its shards over."""
     from warren.core.administration import operations
 
+    member = control.broker.cluster
+    if member is not None:
+        await member.drain()
     control.server.accepting.suspend()
     closed = operations.connections.close_all(control.broker, DRAIN_REASON)
     return done(f"Closed {closed} connections")
 
 
 @word("", "serve clients again", "Ending maintenance mode of the broker on {directory} ...")
-def revive(control: Control, request: Request) -> Answer:
+async def revive(control: Control, request: Request) -> Answer:
     """As rabbitmq-upgrade does."""
+    member = control.broker.cluster
+    if member is not None:
+        await member.revive()
     _resume(control)
     return done()
 
