@@ -1,4 +1,4 @@
-"""What goes wrong in a cluster, and what it comes to: nothing is wrongly confirmed, and a node says what is the matter."""
+"""What goes wrong in a cluster: nothing is wrongly confirmed, and each node says what is the matter with it."""
 
 from __future__ import annotations
 
