@@ -41,12 +41,6 @@ class ClusterHook(Protocol):
     def end_of_turn(self) -> bool:
         """A turn of the broker ends: begin what has to be written for shards; True where more is to be done at once."""
 
-    async def drain(self) -> None:
-        """Give all shards to other nodes, and take no others."""
-
-    async def revive(self) -> None:
-        """Take shards again."""
-
     def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
         """Whether a queue of this type is one of the cluster's, made by `queue`."""
 

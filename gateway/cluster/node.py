@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
@@ -22,7 +22,9 @@ from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.cluster.replacing import replace
 from warren.core.cluster.shards import shard_of, to_claim, to_hand_over
 from warren.core.cluster.unowned import UnownedQueue
+from warren.core.errors import StorageError
 from warren.core.exchanges.stable_hash import stable_hash
+from warren.gateway.cluster import status
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.identity import identity_of
@@ -60,6 +62,9 @@ RETRY_S: Final = 2.0
 
 AWAY_S: Final = 3.0
 """After that long without a NATS server, or in a flush, the alarm is raised: an election takes longer, a hiccup not."""
+
+REBALANCED_S: Final = 10.0
+"""How long `rebalanced` waits for all nodes to have done it."""
 
 QUEUES_PER_SLICE: Final = 50
 """Queues that are exchanged in one turn, some 50 µs each without many messages or bindings."""
@@ -378,9 +383,21 @@ class ClusterNode:
             await self._announce()
             self.look()
 
-    async def rebalance(self) -> None:
-        """Ask all nodes, this one too, to give away what others are to have.  Raises NatsError."""
-        await ask_for_rebalancing(self.client, self.name)
+    async def rebalanced(self) -> Mapping[str, int]:
+        """Ask all nodes, this one too, to give away what others are to have; how many shards each has when they have.
+
+        Raises StorageError where they can't be asked, or haven't in time.
+        """
+        try:
+            await ask_for_rebalancing(self.client, self.name)
+        except NatsError as error:
+            raise StorageError(f"the nodes can't be asked: {error}") from error
+        with trio.move_on_after(REBALANCED_S) as waiting:
+            while not status.is_balanced(self):
+                await trio.sleep(REBALANCED_S / 100)
+        if waiting.cancelled_caught:
+            raise StorageError("the shards are still on their way; see cluster_status")
+        return {str(row["name"]): cast("int", row["shards"]) for row in status.node_rows(self)}
 
     def _details(self) -> dict[str, object]:
         return {
@@ -565,6 +582,14 @@ class ClusterNode:
                 self.hub.settle()
 
     # For people
+
+    def status(self) -> dict[str, object]:
+        """The cluster as it is seen from here, for programs."""
+        return status.status_of(self)
+
+    def status_lines(self) -> list[str]:
+        """The same in words."""
+        return status.lines_of(self)
 
     def owner_of(self, number: int) -> str:
         """The node that has a shard; empty where none has."""

@@ -677,7 +677,7 @@ ACTING: Final = (
         (
             "gateway.cluster.owning.SLOW_S",
             "gateway.cluster.owning.HANDING_OVER_S",
-            "gateway.control.words.cluster.REBALANCED_S",
+            "gateway.cluster.node.REBALANCED_S",
         ),
         "the node lets the shard go; what has no answer yet is refused",
         "none: an election of the NATS servers takes less",

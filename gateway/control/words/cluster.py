@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, table, value
@@ -19,9 +19,6 @@ QUEUE_PATTERN: Final = Option("queue_pattern", "PATTERN")
 VHOST_PATTERN: Final = Option("vhost_pattern", "PATTERN")
 
 OF_QUORUM: Final = "quorum"
-
-REBALANCED_S: Final = 10.0
-"""How long `rebalance` waits for all nodes to have done it."""
 
 QUEUES_PER_SLICE: Final = 10_000
 """Counted in one go: a millisecond or two."""
@@ -58,11 +55,9 @@ def cluster_status(control: Control, request: Request) -> Answer:
     }
     member = _member(control)
     if member is not None:
-        from warren.gateway.cluster.status import lines_of, status_of
-
         names = sorted(member.nodes) or [member.name]
-        found |= {"disk_nodes": names, "running_nodes": names, "cluster": status_of(member)}
-        return value(found, "\n".join([f"Cluster name: {name}", *lines_of(member)]))
+        found |= {"disk_nodes": names, "running_nodes": names, "cluster": member.status()}
+        return value(found, "\n".join([f"Cluster name: {name}", *member.status_lines()]))
     lines = [
         f"Cluster name: {name}",
         f"Running nodes: {node} ({maintenance})",
@@ -75,32 +70,18 @@ def cluster_status(control: Control, request: Request) -> Answer:
 
 
 def _member(control: Control) -> ClusterNode | None:
-    """This node of a cluster; None for a broker by itself."""
-    if control.broker.cluster is None:
-        return None
-    from warren.gateway.cluster.node import ClusterNode
-
-    cluster = control.broker.cluster
-    return cluster if isinstance(cluster, ClusterNode) else None
+    """This node of a cluster; None for a broker by itself, which imports nothing of this."""
+    return cast("ClusterNode | None", control.broker.cluster)
 
 
 async def _rebalanced(member: ClusterNode) -> Answer:
-    """Ask all nodes to give away what others should have, and wait until they have."""
-    import trio
-
-    from warren.gateway.cluster.status import is_balanced, node_rows
-    from warren.gateway.nats.errors import NatsError
+    from warren.core.errors import StorageError
 
     try:
-        await member.rebalance()
-    except NatsError as error:
-        raise RefusedError(f"the nodes can't be asked: {error}", codes.TEMPORARY_FAILURE) from None
-    with trio.move_on_after(REBALANCED_S) as waiting:
-        while not is_balanced(member):
-            await trio.sleep(REBALANCED_S / 100)
-    if waiting.cancelled_caught:
-        raise RefusedError("the shards are still on their way; see cluster_status", codes.TEMPORARY_FAILURE)
-    rows = [{"Node name": row["name"], "Number of shards": row["shards"]} for row in node_rows(member)]
+        counts = await member.rebalanced()
+    except StorageError as error:
+        raise RefusedError(str(error), codes.TEMPORARY_FAILURE) from None
+    rows = [{"Node name": name, "Number of shards": count} for name, count in counts.items()]
     return table(("Node name", "Number of shards"), rows)
 
 

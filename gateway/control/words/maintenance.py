@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done
 from warren.gateway.control.word import word
+
+if TYPE_CHECKING:
+    from warren.gateway.cluster.node import ClusterNode
 
 DRAIN_REASON: Final = "CONNECTION_FORCED - the broker is put into maintenance mode"
 
@@ -37,7 +40,7 @@ async def drain(control: Control, request: Request) -> Answer:
     """As rabbitmq-upgrade does; a node of a cluster hands its shards over."""
     from warren.core.administration import operations
 
-    member = control.broker.cluster
+    member = cast("ClusterNode | None", control.broker.cluster)
     if member is not None:
         await member.drain()
     control.server.accepting.suspend()
@@ -48,7 +51,7 @@ async def drain(control: Control, request: Request) -> Answer:
 @word("", "serve clients again", "Ending maintenance mode of the broker on {directory} ...")
 async def revive(control: Control, request: Request) -> Answer:
     """As rabbitmq-upgrade does."""
-    member = control.broker.cluster
+    member = cast("ClusterNode | None", control.broker.cluster)
     if member is not None:
         await member.revive()
     _resume(control)
