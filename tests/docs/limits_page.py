@@ -1037,6 +1037,8 @@ QUIET: Final = (
         "Done in slices",
         "So much is done before others have a turn; then it goes on.",
         (
+            "core.cluster.interest.PART_MAX",
+            "core.cluster.interest.EARLY_MAX",
             "adapters.amqp091.nodes.owning_end.BROWSED_AT_ONCE",
             "core.cluster.taker.WINDOW_MAX",
             "core.administration.operations.delayed.READ_AT_ONCE",
