@@ -166,7 +166,7 @@ def test_what_comes_and_goes_between_two_words_is_not_told() -> None:
     own.bound(INTERESTS[1])
     own.unbound(INTERESTS[1])
     (update,) = own.updates()
-    assert (update.number, update.added, update.removed) == (1, {INTERESTS[0]}, frozenset())
+    assert update == Update("a", 1, 1, frozenset(INTERESTS[:1]), frozenset())
     own.unbound(INTERESTS[0])
     assert own.updates() == []
     own.unbound(INTERESTS[0])
