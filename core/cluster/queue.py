@@ -42,6 +42,7 @@ class ReplicatedQueue(QuorumQueue):
 
     of_cluster: ClassVar[bool] = True
     keeps_messages: ClassVar[bool] = True
+    takes_rows: ClassVar[bool] = True
 
     @property
     def answers_late(self) -> bool:
@@ -63,6 +64,14 @@ class ReplicatedQueue(QuorumQueue):
             self.withheld.keep(own.sequence, receipt)
         QuorumQueue.append(self, own)
 
+    def append_all_with(self, messages: list[Message], size_bytes: int, receipt: Receipt) -> None:
+        if self.closed or self.withheld is not None:
+            for message in messages:
+                self.append_with(message, receipt)
+            return
+        self.shard.answer_later(receipt)
+        self._append_row(messages, size_bytes)
+
     def append(self, message: Message) -> None:
         own = _copy(message)
         if not self.closed:
@@ -70,8 +79,14 @@ class ReplicatedQueue(QuorumQueue):
         QuorumQueue.append(self, own)
 
     def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
-        for message in messages:
-            self.append(message)
+        if self.closed:
+            return
+        self._append_row(messages, size_bytes)
+
+    def _append_row(self, messages: list[Message], size_bytes: int) -> None:
+        own = [_copy(message) for message in messages]
+        self.store.append_all(own, (self.store_id,))
+        QuorumQueue.append_all(self, own, size_bytes, self.row_of(own[0]))
 
     def replaced(self, by: Queue) -> None:
         """The shard isn't this node's any more."""

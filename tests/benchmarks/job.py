@@ -30,7 +30,7 @@ class Job:
     lone: publish with each confirm awaited before the next message, and take the time of each.
     consumers_on_queue: of the one queue, on one channel, which get the messages in turn.
     tls: speak AMQP over TLS.
-    stream: the queue is a stream, which is read from its beginning.
+    stream: the queue is a stream, which is read from its beginning.  kind: its type otherwise; empty for the usual one.
     publishers: with the protocol "stream", so many connections that share the messages.
     protocol: "amqp"; or "amqp10": one sender and one receiver, settled by who sends, or with a confirm_window unsettled
     with so many under way, and settled one by one by who receives; or "stomp": one publisher and one subscriber with
@@ -66,6 +66,7 @@ class Job:
     consumers_on_queue: int = 1
     tls: bool = False
     stream: bool = False
+    kind: str = ""
     publishers: int = 1
     protocol: str = "amqp"
     topics: int = 1

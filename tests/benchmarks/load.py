@@ -141,7 +141,7 @@ def _declare(control: Client, job: Job) -> list[str]:
     else:
         queues = list(job.keys) if job.keys and not job.exchange else [QUEUE]
     for queue in queues:
-        control.declare_queue(queue, durable=job.persistent, kind="stream" if job.stream else "")
+        control.declare_queue(queue, durable=job.persistent, kind="stream" if job.stream else job.kind)
         if job.consumers > 1:
             control.bind(queue, FANOUT_EXCHANGE)
     return queues

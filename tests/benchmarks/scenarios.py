@@ -168,6 +168,13 @@ _ALL = (
         "16 bytes, transient, published to a queue without consumer, which is purged afterwards",
     ),
     _job_scenario("persistent", 150_000, CONFIRMED, "16 bytes, persistent, 1,000 confirms outstanding, an ack each"),
+    _job_scenario(
+        "cluster",
+        150_000,
+        replace(CONFIRMED, kind="quorum"),
+        "as persistent, onto a replicated quorum queue: one node, three NATS servers that sync each write",
+        protocol="cluster",
+    ),
     _job_scenario("persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"),
     _job_scenario(
         "persistent-multiple",
@@ -358,8 +365,8 @@ _ALL = (
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 """All scenarios by name, in the order of the report."""
 
-LARGE_SCENARIOS = ("backlog", "recovery", "idle", "idle-management")
-"""They take minutes, or gigabytes of disk, so they are run when asked for."""
+LARGE_SCENARIOS = ("backlog", "recovery", "idle", "idle-management", "cluster")
+"""They take minutes, gigabytes of disk, or servers of another kind, so they are run when asked for."""
 
 DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name not in LARGE_SCENARIOS)
 """What is run unless named."""

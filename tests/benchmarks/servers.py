@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from tests.support import child
 from tests.support.certificates import Files, TestAuthority
 from tests.support.ctl import ctl
+from tests.support.nats_servers import nats_cluster
 from tests.support.rabbitmq import RabbitMQ, killed_and_started, rabbitmq, rabbitmq_available, rabbitmq_version
 from tests.support.warren_process import REPOSITORY, WarrenProcess, start_warren, warren_process
 
@@ -42,6 +43,7 @@ WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
     "shovel": (),
     "web_mqtt": ("mqtt", "ws"),
     "management": ("http", "metrics"),
+    "cluster": (),
 }
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
@@ -106,6 +108,10 @@ def warren_of(
         with _warren_to_kill(parent, checkout) as server:
             yield server
         return
+    if protocol == "cluster":
+        with _warren_in_cluster(parent, checkout, launcher) as server:
+            yield server
+        return
     with (
         _options(protocol) as options,
         warren_process(
@@ -146,6 +152,16 @@ def _warren_to_kill(parent: Path | None, checkout: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def _warren_in_cluster(parent: Path | None, checkout: Path, launcher: Sequence[str]) -> Iterator[Server]:
+    """One node on three NATS servers, whose processor time isn't the broker's."""
+    with TemporaryDirectory(prefix="nats-", dir=parent) as name, nats_cluster(Path(name)) as servers:
+        addresses = ",".join(server.address for server in servers)
+        options = ("--cluster", addresses)
+        with warren_process(parent=parent, checkout=checkout, options=options, launcher=launcher) as broker:
+            yield _server(broker, "amqp")
+
+
+@contextmanager
 def _warren_with_upstream(parent: Path | None, checkout: Path) -> Iterator[Server]:
     with (
         warren_process(parent=parent, checkout=checkout) as upstream,
@@ -176,6 +192,8 @@ def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
 
 @contextmanager
 def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
+    if protocol == "cluster":
+        raise child.ChildError("three members of RabbitMQ are not started here")
     if protocol == "amqps":
         with _rabbitmq_with_tls(parent) as server:
             yield server
