@@ -31,7 +31,7 @@ def stranger(host: str | None, local_host: str, names: Collection[str], *, is_tl
     if host is None or is_tls or ANY in names or not is_loopback(local_host):
         return None
     name = name_in(host)
-    if name == LOCALHOST or name.endswith(f".{LOCALHOST}") or _is_address(name):
+    if name == LOCALHOST or name.endswith(f".{LOCALHOST}") or is_address(name):
         return None
     return None if name in {each.lower() for each in names} else name
 
@@ -52,7 +52,8 @@ def name_in(host: str) -> str:
     return host.partition(":")[0].removesuffix(".")
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, which nobody can have point elsewhere."""
     try:
         ip_address(name)
     except ValueError:

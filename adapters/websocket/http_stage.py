@@ -215,7 +215,7 @@ class HttpStage(Stage):
             try:
                 if request.http_version != b"1.1":
                     raise UpgradeRefused(sentence(400, "WebSocket needs HTTP/1.1."), "HTTP/1.0")
-                upgrade = check_upgrade(path, headers, self.settings, self._endpoints)
+                upgrade = check_upgrade(path, headers, self.settings, self._endpoints, self.below.host)
             except UpgradeRefused as refusal:
                 _log.warning(
                     "connection %s: WebSocket at %s refused (HTTP %d): %s",

@@ -55,7 +55,9 @@ class WebSocketSettings:
             names,
             frozenset[str](),
             "Origins, such as https://shop.example:8443, whose web pages may connect over WebSocket; "
-            "none named, or *, is all. Programs that aren't browsers send no origin, and may always.",
+            "`*` is all. With none named, all may on addresses that other machines reach, and on loopback addresses "
+            "those of this machine alone, unless a proxy passes them on (X-Forwarded-For). Programs that aren't "
+            "browsers send no origin, and may always.",
         )
     )
     use_http_auth: bool = configured(

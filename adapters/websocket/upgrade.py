@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from wsproto.utilities import generate_accept_token
 
+from warren.adapters.streams.host_names import LOCALHOST, is_address, name_in
 from warren.adapters.websocket.deflate import negotiate
 from warren.adapters.websocket.responses import Headers, Response, sentence
 from warren.adapters.websocket.subprotocols import UNDECIDED
+from warren.core.clients.transport import is_loopback
 from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ _UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 """Who sends the one must send the other (RFC 9110, 7.8)."""
 
 ANY_ORIGIN: Final = "*"
-"""In the list of allowed origins, the same as an empty list: all of them."""
+"""In the list of allowed origins: all of them."""
+
+FORWARDED: Final = ("x-forwarded-for", "forwarded", "via")
+"""Where one of these is, a proxy on this machine passes the request on, for whomever; no page can send them."""
 
 USE_WEBSOCKET: Final = sentence(
     426,
@@ -73,8 +78,13 @@ def path_of(target: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSettings, endpoints: Endpoints) -> Upgrade:
-    """What a handshake with these headers (names in lower case) leads to.  Raises UpgradeRefused."""
+def check_upgrade(
+    path: str, headers: Mapping[str, str], settings: WebSocketSettings, endpoints: Endpoints, local_host: str
+) -> Upgrade:
+    """What a handshake with these headers (names in lower case) leads to.  Raises UpgradeRefused.
+
+    local_host: the address that it came to.
+    """
     if not endpoints.has_path(path):
         known = ", ".join(endpoints.paths())
         _refuse(404, f"There is no WebSocket endpoint at this path; there are {known}.", f"no endpoint {path!r}")
@@ -87,6 +97,8 @@ def check_upgrade(path: str, headers: Mapping[str, str], settings: WebSocketSett
     key = headers.get("sec-websocket-key", "")
     if not _is_key(key):
         _refuse(400, "The header Sec-WebSocket-Key must hold 16 bytes in base64.")
+    if not settings.allow_origins and is_loopback(local_host) and not any(map(headers.get, FORWARDED)):
+        _check_local_origin(headers.get("origin"))
     _check_origin(headers.get("origin"), settings.allow_origins)
     subprotocol, protocol = _subprotocol(path, headers.get("sec-websocket-protocol"), endpoints)
     credentials = _credentials(headers.get("authorization")) if settings.use_http_auth else None
@@ -126,6 +138,24 @@ def _check_origin(origin: str | None, allowed: frozenset[str]) -> None:
             403,
             "Web pages of this origin may not connect. The broker's operator can allow it: websocket_allow_origins.",
             f"origin {origin!r} is not among websocket_allow_origins",
+        )
+
+
+def _check_local_origin(origin: str | None) -> None:
+    """On this machine, pages of this machine alone: everybody who surfs on it would lend others his place on it.
+
+    Names and passwords that the broker takes from here alone (guest) would be anybody's whose page is looked at.
+    """
+    if origin is None:
+        return
+    host = name_in(origin.partition("://")[2])
+    is_own = host == LOCALHOST or host.endswith(f".{LOCALHOST}") or (is_address(host) and is_loopback(host))
+    if not is_own:
+        _refuse(
+            403,
+            "Web pages of other sites may not connect to this machine's loopback addresses, unless the broker's "
+            "operator allows it: websocket_allow_origins.",
+            f"origin {origin!r} is another site's, and none are named in websocket_allow_origins",
         )
 
 

@@ -22,6 +22,7 @@ Warren doesn't have, and `Config.remarks` says of each what that means.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -145,11 +146,19 @@ def _of_plugins(plugins: Iterable[str], settings: Iterable[Given]) -> dict[str, 
     return values
 
 
+_USER_OF_URI: Final = re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@")
+
+
+def without_secrets(text: str) -> str:
+    """A value as it is shown, without the user and password of an address in it (RFC 3986, 3.2.1)."""
+    return _USER_OF_URI.sub("...@", text)
+
+
 def _parsed(given: Given, key: Key[Any]) -> object:
     try:
         value = key.parse(given.value)
     except ValueError as error:
-        shown = "'...'" if key.secret else _as_written(given.value)
+        shown = "'...'" if key.secret else without_secrets(_as_written(given.value))
         raise ConfigError(f"{given.source}: {given.written} = {shown}: must be {error}") from None
     return _based(value, given.base)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.adapters.rights.operation import PASSWORD, USER, Operation, configure, read, write
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.direct.session import DirectSession
-from warren.core.access.answers import Asked, Unanswered
+from warren.core.access.answers import Awaited, Unanswered
 from warren.core.declaring.bindings import bind, unbind
 from warren.core.declaring.exchanges import declare_exchange, delete_exchange
 from warren.core.declaring.queues import declare_queue, delete_queue, purge_queue
@@ -23,14 +23,14 @@ def doing(do: Callable[[DirectSession], object]) -> Callable[[SimulatedBroker], 
     """Log in and do it; what another back-end has to be asked first is done again when it has answered."""
 
     def attempt(broker: SimulatedBroker) -> str:
-        pinned: list[Asked] = []
+        pinned: list[Awaited] = []
         try:
             return until_answered(broker, pinned)
         finally:
             for each in pinned:
                 each.release()
 
-    def until_answered(broker: SimulatedBroker, pinned: list[Asked]) -> str:
+    def until_answered(broker: SimulatedBroker, pinned: list[Awaited]) -> str:
         for _ in range(50):
             try:
                 users = broker.broker.users

@@ -187,8 +187,34 @@ def test_the_port_of_a_scheme_may_be_named_in_the_list(connect: Connect) -> None
         connect(websocket_allow_origins=allowed).upgrade(headers={"Origin": origin})
 
 
-def test_all_origins_by_default(connect: Connect) -> None:
-    connect().upgrade(headers={"Origin": "https://anybody.example"})
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "https://shop.localhost", "http://127.0.0.1", "http://[::1]:8"]
+)
+def test_pages_of_this_machine_by_default(connect: Connect, origin: str) -> None:
+    connect().upgrade(headers={"Origin": origin})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://anybody.example", "http://203.0.113.9", "null", "http://localhost.evil.example", "http://127.evil"],
+)
+def test_no_others_on_a_loopback_address_by_default(connect: Connect, origin: str) -> None:
+    """Or a page on the web would log in as guest by the browser of whoever looks at it."""
+    client = connect()
+    answer = client.request(handshake("/ws", *UPGRADE, KEY, VERSION, f"Origin: {origin}"))
+    assert answer.status == 403
+    assert "websocket_allow_origins" in answer.text
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+def test_a_proxy_on_this_machine_stands_for_others(connect: Connect, header: str) -> None:
+    connect().upgrade(headers={"Origin": "https://anybody.example", header: "something"})
+
+
+def test_all_origins_by_default_where_other_machines_come(connect: Connect) -> None:
+    client = connect()
+    client.transport.host = "192.0.2.1"
+    client.upgrade(headers={"Origin": "https://anybody.example"})
 
 
 # HTTP Basic
