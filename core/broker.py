@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from warren.core.access.accounts import User
 from warren.core.access.users import Users
 from warren.core.administration.listing.kinds import Listings
-from warren.core.administration.listing.selecting import Query, select
 from warren.core.administration.parameters import Parameters
 from warren.core.administration.vhost_deletion import delete_vhost
 from warren.core.administration.vhost_limits import COMPONENT as VHOST_LIMITS
@@ -405,6 +404,8 @@ class Broker:
         vhost: only what is in it; None for all.  KeyError for an unknown listing.  Who wants a few rows or columns, or
         can't wait, uses `core.administration.listing.selecting.select`.
         """
+        from warren.core.administration.listing.selecting import Query, select
+
         return select(self, Query(what, None if vhost is None else (vhost,))).finish().rows
 
     def damage(self) -> list[str]:

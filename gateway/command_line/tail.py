@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -52,6 +53,8 @@ def _from_socket(where: Where, arguments: Sequence[str], options: Mapping[str, o
     asked = {name: each for name, each in options.items() if name not in ("count", "token")}
     while True:
         answer: Any = ask(where, "tail", arguments, asked, READ_TIMEOUT_S)["value"]
+        if "token" not in asked:
+            _say_what_is_watched(arguments, options)
         if answer["missed"]:
             yield {"missed": answer["missed"]}
         yield from answer["messages"]
@@ -73,10 +76,19 @@ def _from_api(api: Api, arguments: Sequence[str], options: Mapping[str, object])
         if not what or not equals:
             raise CommandFailedError(f"'{given}' is no filter: NAME=VALUE", codes.USAGE)
         query.append((what, text))
+    _say_what_is_watched(arguments, options)
     vhost = quote(str(options.get("vhost") or "/"), safe="")
     for line in api.lines(f"/api/tail/{vhost}?{urlencode(query)}", READ_TIMEOUT_S):
         if line.strip():
             yield json.loads(line)
+
+
+def _say_what_is_watched(arguments: Sequence[str], options: Mapping[str, object]) -> None:
+    """On standard error, so that whoever waits for the first message knows that it is this that is waited for."""
+    name, *conditions = arguments
+    only = f", where {' and '.join(conditions)}" if conditions else ""
+    vhost = options.get("vhost") or "/"
+    print(f"watching {name} in the virtual host {vhost}{only}; Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
 def _json_line(each: Mapping[str, Any]) -> None:

@@ -174,6 +174,10 @@ def key_of(name: str) -> str:
     return key.name if key is not None else name.replace(".", "_")
 
 
+_ALIKE_CUTOFF = 0.5
+"""How much alike keys are that are shown where none is nearly what was written; difflib's own is 0.6."""
+
+
 def unknown_key(given: Given, of_plugins: Iterable[str]) -> ConfigError:
     """The error of a key that is nobody's, with the nearest known ones.
 
@@ -186,13 +190,16 @@ def unknown_key(given: Given, of_plugins: Iterable[str]) -> ConfigError:
 def _suggestion(given: Given, keys: list[str]) -> str:
     import difflib
 
-    known = [*keys, *catalogue.SECOND_NAMES]
-    near = difflib.get_close_matches(given.key.replace("-", "_").lower(), known, n=2)
-    if not near:
-        return "the keys are " + ", ".join(keys)
-    if given.written.startswith(PREFIX):
-        near = [PREFIX + key.upper() for key in near]
-    return f"did you mean {' or '.join(near)}?"
+    prefixed = given.written.startswith(PREFIX)
+    known = [key for key in (*keys, *catalogue.SECOND_NAMES) if not (prefixed and "." in key)]
+    name = given.key.replace("-", "_").lower()
+    near = difflib.get_close_matches(name, known, n=2)
+    alike = near or difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE_CUTOFF)
+    shown = [PREFIX + key.upper() if prefixed else key for key in alike]
+    if near:
+        return f"did you mean {' or '.join(shown)}?"
+    nearest = f"nearest: {', '.join(shown)}; " if shown else ""
+    return f"{nearest}docs/configuration.md has all keys, and `warren init` writes them into a file"
 
 
 def _read_text(path: Path) -> str:

@@ -25,6 +25,8 @@ from warren.core.administration import operations as operations
 from warren.core.administration import stream_tails as stream_tails
 from warren.core.administration import tails as tails
 from warren.core.administration.diagnosing import surroundings as surroundings
+from warren.core.administration.listing import built_in as built_in
+from warren.core.administration.listing import selecting as selecting
 from warren.core.administration.listing.kinds import UnknownColumn
 from warren.core.errors import BrokerError, ClusterAway, NoSuchParameter, NoSuchUser, NotFound, StorageError
 from warren.gateway import facts as facts

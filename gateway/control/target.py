@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
-from warren.core.frozen import frozen
+from warren.core.frozen import frozen, slotted
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.word import Remote
 
@@ -107,7 +107,7 @@ def no_words() -> Sequence[Word]:
     return ()
 
 
-@dataclass(slots=True)
+@slotted
 class Control:
     """The broker that commands are for.
 

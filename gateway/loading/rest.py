@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from warren.gateway.configuration.config import Config
     from warren.gateway.loading.loader import Loader
 
+LISTINGS: Final = "warren.core.administration.listing.built_in"
+"""What the API, metrics and words list."""
+
+SELECTING: Final = "warren.core.administration.listing.selecting"
+"""What they list it with."""
+
 RELOADING: Final = "warren.gateway.process.reloading"
 """What SIGHUP needs."""
 
@@ -33,7 +39,7 @@ async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
     """
     for modules in loads_for(listener.protocol for listener in config.section(NetworkSettings).listeners):
         loader.soon(*modules)
-    # The API and metrics list, too, where there is no control socket.
+    loader.soon(LISTINGS, SELECTING)
     for _, load in later_listings():
         loader.call_soon(load)
     loader.soon(RELOADING)

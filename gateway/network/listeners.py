@@ -228,8 +228,11 @@ class ListeningSocket:
 
 def _bind(listener: Listener, *, ipv6_only: bool) -> socket.socket:
     try:
+        host: str | bytes | None = listener.host or None
+        if listener.host.isascii() and (":" in listener.host or listener.host.replace(".", "").isdigit()):
+            host = listener.host.encode("ascii")  # text would have Python import its codec for names (IDNA)
         family, _, _, _, address = socket.getaddrinfo(
-            listener.host or None, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,6 +21,9 @@ class Written:
     port: int = 5672
     options: tuple[str, ...] = ()
     seen: list[int] = field(default_factory=list, compare=False, repr=False)
+    count: ClassVar[int] = 7
+    known: int = field(default=3, init=False)
+    named: str = field(default="n", kw_only=True)
 
     def address(self) -> str:
         return f"{self.host}:{self.port}"
@@ -74,6 +77,7 @@ CASES: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (("a",), {"options": ("x", "y")}),
     (("b",), {"seen": [1]}),
     (("a",), {"port": 5672, "seen": [2]}),
+    (("a",), {"named": "m"}),
 ]
 
 
@@ -84,7 +88,7 @@ def test_like_a_frozen_dataclass(arguments: tuple[Any, ...], named: dict[str, An
     assert asdict(ours) == asdict(standard)
     assert hash(ours) == hash(standard)
     assert ours.address() == standard.address()
-    assert replace(ours, port=9) == Ours(ours.host, 9, ours.options)
+    assert replace(ours, port=9) == Ours(ours.host, 9, ours.options, named=ours.named)
     for others, more in CASES:
         assert (ours == Ours(*others, **more)) is (standard == Standard(*others, **more))
     assert ours != standard
@@ -115,6 +119,29 @@ def test_nothing_to_compare() -> None:
 def test_what_a_class_writes_itself_stays() -> None:
     assert Own("A") == Own("a")
     assert len({Own("A"), Own("a")}) == 1
+
+
+@frozen
+class Late:
+    """With something required behind something that isn't, and more to do."""
+
+    size: int = 1
+    handler: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        made.append(self)
+
+
+made: list[object] = []
+
+
+def test_the_first_value_is_made_like_the_next() -> None:
+    first = Late(handler="h")
+    assert (first.size, first.handler) == (1, "h")
+    assert made == [first, Late(2, handler="i")]
+    assert Late.__match_args__ == ("size",)
+    with pytest.raises(TypeError, match="takes from 1 to 2 positional"):
+        Late(1, "h")  # type: ignore[call-arg]
 
 
 def test_classes_differ() -> None:

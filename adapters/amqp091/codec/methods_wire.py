@@ -21,11 +21,12 @@ Methods are off the hot path: publishes, deliveries and acks are read and writte
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar, dataclass_transform
 
 from warren.adapters.amqp091.codec.constants import SHORT_STRING_BYTES_MAX
 from warren.core.errors import MalformedField
+from warren.core.frozen import slotted
 from warren.core.messages.field_table import FieldTable, decode_table, encode_table
 
 Reader = Callable[[bytes, int], tuple[Any, int]]
@@ -165,7 +166,7 @@ def method(
     def declare(cls: type[AnyMethod]) -> type[AnyMethod]:
         # Comparison and repr are Method's: writing them out per class would cost a tenth of the time to start a broker,
         # and so would freezing at run time what the type checker freezes.
-        made = dataclass(slots=True, eq=False, repr=False)(cls)
+        made = slotted(cls)
         wire_names = {each.name: str(each.type) for each in fields(made)}  # type: ignore[arg-type]
         made.NAME = name
         made.CLASS_ID = class_id

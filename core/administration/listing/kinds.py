@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from warren.core.administration.listing.bindings import BINDINGS
-from warren.core.administration.listing.channels import CHANNELS
-from warren.core.administration.listing.connections import CONNECTIONS
-from warren.core.administration.listing.consumers import CONSUMERS
-from warren.core.administration.listing.exchanges import EXCHANGES
-from warren.core.administration.listing.limit_hits import LIMIT_HITS
-from warren.core.administration.listing.parameters import GLOBAL_PARAMETERS, PARAMETERS
-from warren.core.administration.listing.permissions import PERMISSIONS, TOPIC_PERMISSIONS
-from warren.core.administration.listing.policies import OPERATOR_POLICIES, POLICIES
-from warren.core.administration.listing.queues import QUEUES
-from warren.core.administration.listing.stream_groups import STREAM_GROUPS
-from warren.core.administration.listing.super_streams import SUPER_STREAMS
-from warren.core.administration.listing.users import USERS
-from warren.core.administration.listing.vhosts import VHOSTS
 from warren.core.errors import PreconditionFailed
 from warren.core.queues.registry import queue_columns
 
@@ -28,25 +14,30 @@ if TYPE_CHECKING:
     from warren.core.administration.listing.kind import Kind
     from warren.core.administration.listing.selecting import Compute
 
-BUILT_IN = (
-    VHOSTS,
-    QUEUES,
-    EXCHANGES,
-    STREAM_GROUPS,
-    SUPER_STREAMS,
-    BINDINGS,
-    CONNECTIONS,
-    CHANNELS,
-    CONSUMERS,
-    USERS,
-    PERMISSIONS,
-    TOPIC_PERMISSIONS,
-    POLICIES,
-    OPERATOR_POLICIES,
-    PARAMETERS,
-    GLOBAL_PARAMETERS,
-    LIMIT_HITS,
+BUILT_IN_NAMES: Final = (
+    "vhosts",
+    "queues",
+    "exchanges",
+    "stream_consumer_groups",
+    "super_streams",
+    "bindings",
+    "connections",
+    "channels",
+    "consumers",
+    "users",
+    "permissions",
+    "topic_permissions",
+    "policies",
+    "operator_policies",
+    "parameters",
+    "global_parameters",
+    "limit_hits",
 )
+"""Those of built_in.py, in its order; they are loaded when somebody asks for a listing."""
+
+
+QUEUES_NAME: Final = "queues"
+"""The listing to whose columns queue types add theirs."""
 
 
 class UnknownColumn(PreconditionFailed):
@@ -59,9 +50,9 @@ class Listings:
     __slots__ = ("_added", "_later", "_loaded", "_names")
 
     def __init__(self) -> None:
-        self._loaded: dict[str, Kind] = {kind.name: kind for kind in BUILT_IN}
-        self._later: list[Callable[[], Iterable[Kind]]] = []
-        self._names = set(self._loaded)
+        self._loaded: dict[str, Kind] = {}
+        self._later: list[Callable[[], Iterable[Kind]]] = [_built_in]
+        self._names = set(BUILT_IN_NAMES)
         self._added: dict[str, dict[str, Compute]] = {}
 
     def register(self, kind: Kind) -> None:
@@ -113,7 +104,7 @@ class Listings:
         """The columns that may be asked for, those without a value here last.  KeyError for an unknown kind."""
         kind = self._kinds[what]
         found = [*kind.row.columns, *_of_subclasses(kind.row)]
-        if kind is QUEUES:
+        if what == QUEUES_NAME:
             found += queue_columns()
         return list(dict.fromkeys([*found, *self._added.get(what, ()), *kind.unknown]))
 
@@ -131,8 +122,10 @@ class Listings:
     @property
     def _kinds(self) -> dict[str, Kind]:
         """Of all, loaded by now."""
-        while self._later:
-            self._loaded.update((kind.name, kind) for kind in self._later.pop(0)())
+        if self._later:
+            found = {kind.name: kind for load in self._later for kind in load()}
+            self._later.clear()
+            self._loaded = {**found, **self._loaded}
         return self._loaded
 
     def compute(self, what: str, column: str) -> Compute:
@@ -141,6 +134,12 @@ class Listings:
         added = self._added.get(what, {}).get(name)
         whole: Compute = added if added is not None else methodcaller("value", name)
         return _entry_of(whole, entry) if entry else whole
+
+
+def _built_in() -> Iterable[Kind]:
+    from warren.core.administration.listing.built_in import BUILT_IN
+
+    return BUILT_IN
 
 
 def _entry_of(compute: Compute, entry: str) -> Compute:

@@ -20,7 +20,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from warren.core.storage.definitions.salvage import FILE_MODE
+from warren.core.storage.definitions.places import FILE_MODE
 from warren.core.storage.definitions.wal_file import DEFAULT_PAGE_SIZE, FRAME, HEADER
 
 FRAME_BYTES: Final = FRAME.size + DEFAULT_PAGE_SIZE

@@ -20,6 +20,7 @@ from typing import Final
 
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.page_file import DATABASE_HEADER_SIZE, PageFile
+from warren.core.storage.definitions.places import FILE_MODE, finish_rebuild, rebuilt_path, sync_directory, wal_path
 from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION, NO_COUNTERS, SALVAGED, make_tables
 from warren.core.storage.definitions.sound_rows import Found, collect
 from warren.core.storage.definitions.sqlite_errors import damaged, newer, storage_error
@@ -29,7 +30,6 @@ DATABASE_MAGIC: Final = b"SQLite format 3\0"
 
 QUARANTINE: Final = "quarantine"
 
-FILE_MODE: Final = 0o600
 DIRECTORY_MODE: Final = 0o700
 """There are hashes of passwords in it."""
 
@@ -38,11 +38,6 @@ SALVAGED_BEFORE: Final = "the definition database was damaged, as an earlier sta
 
 NAMES_TOLD_MAX: Final = 20
 """Rows that a report names; the files in the quarantine hold all."""
-
-
-def wal_path(path: Path) -> Path:
-    """The write-ahead log that SQLite keeps beside the database at `path`."""
-    return path.with_name(path.name + "-wal")
 
 
 def salvage(path: Path, log: bytes, detail: str) -> str:
@@ -163,36 +158,9 @@ def _remove_new(partial: Path) -> None:
 
 def _put_in_place(path: Path, partial: Path) -> None:
     """Have a complete new database take the place of the old one, also if that is cut short."""
-    os.rename(partial, _rebuilt_path(path))
+    os.rename(partial, rebuilt_path(path))
     sync_directory(path.parent)
     finish_rebuild(path)
-
-
-def finish_rebuild(path: Path) -> None:
-    """Let a complete new database take the place of the old one, if there is one; the old log goes first."""
-    complete = _rebuilt_path(path)
-    if not complete.exists():
-        return
-    for beside in (wal_path(path), path.with_name(path.name + "-shm")):
-        beside.unlink(missing_ok=True)
-    sync_directory(path.parent)
-    os.rename(complete, path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names of new files in `directory` survive a power loss (Windows has no way to)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _rebuilt_path(path: Path) -> Path:
-    return path.with_name(path.name + ".rebuilt")
 
 
 def _partial_path(path: Path) -> Path:

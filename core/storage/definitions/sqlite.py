@@ -41,10 +41,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.deletions import MARKER_KIND, ROWS_PER_SLICE, Deletion
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.ranges import MARKERS, NTH, RANGE, Place, rows_of
 from warren.core.storage.definitions.room import Room
 from warren.core.storage.definitions.rows import NO_COUNTERS, PUT, RESERVE, SALVAGED
-from warren.core.storage.definitions.salvage import report_again, wal_path
 from warren.core.storage.definitions.sqlite_errors import PRIMARY_CODE_MASK, damaged, storage_error
 from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
@@ -111,6 +111,8 @@ class SqliteDefinitionStore(DefinitionStore):
             self._ids_reserved: dict[str, int] = dict(counters)
             salvaged = self._ids_reserved.pop(SALVAGED, 0)
             if salvaged and not self._damage:
+                from warren.core.storage.definitions.salvage import report_again
+
                 self._damage.append(report_again(self._path, salvaged))
             self._last_position: int = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
             self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)

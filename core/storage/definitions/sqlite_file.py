@@ -22,6 +22,7 @@ from pathlib import Path
 
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.checksums import KEY_NAME, KEYS, NO_CHECKSUM, NO_KEY, Checksums
+from warren.core.storage.definitions.places import FILE_MODE, finish_rebuild, sync_directory, wal_path
 from warren.core.storage.definitions.rows import (
     APPLICATION_ID,
     FORMAT_NAME,
@@ -29,15 +30,6 @@ from warren.core.storage.definitions.rows import (
     NO_COUNTERS,
     make_tables,
 )
-from warren.core.storage.definitions.salvage import (
-    FILE_MODE,
-    finish_rebuild,
-    rebuild,
-    salvage,
-    sync_directory,
-    wal_path,
-)
-from warren.core.storage.definitions.sound_rows import Found
 from warren.core.storage.definitions.sqlite_errors import damaged, newer, storage_error
 from warren.core.storage.definitions.wal_file import WalContent, frame_count, read_wal
 
@@ -97,6 +89,8 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, Checksums, list[str]]
         try:
             connection, checksums = _connect(path, _check_log(path, log))
         except _NeedsSalvageError as damage:
+            from warren.core.storage.definitions.salvage import salvage  # no start has to wait for it
+
             reports.append(salvage(path, log, str(damage)))
             connection, checksums = _connect(path, WalContent())
         sync_directory(path.parent)
@@ -295,6 +289,9 @@ def _check_rows(connection: sqlite3.Connection, checksums: Checksums) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> tuple[sqlite3.Connection, Checksums]:
     """From a sound database of version 1 or 2 to one whose rows have checksums with a key."""
+    from warren.core.storage.definitions.salvage import rebuild
+    from warren.core.storage.definitions.sound_rows import Found
+
     found = Found()
     try:
         rows = connection.execute("SELECT position, kind, vhost, name, value FROM definitions").fetchall()

@@ -19,9 +19,11 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from struct import Struct
 from typing import Final
+
+from warren.core.frozen import slotted
 
 MAGIC: Final = 0x377F0682
 """The lowest bit says that words are summed up as big-endian."""
@@ -49,7 +51,7 @@ _WORD: Final = 0xFFFFFFFF
 Sums = tuple[int, int]
 
 
-@dataclass(slots=True)
+@slotted
 class Frame:
     """One frame.  page: its number.  database_pages: as its header says.  is_whole: at most one bit of it was wrong,
     and its header is right.  is_named: its header can be believed, whatever became of the page."""
@@ -61,7 +63,7 @@ class Frame:
     is_named: bool = True
 
 
-@dataclass(slots=True)
+@slotted
 class WalContent:
     """What a log holds.
 
@@ -177,7 +179,7 @@ class _Header:
         return votes.most_common(1)[0][0]
 
 
-@dataclass(slots=True)
+@slotted
 class _Checked:
     frame: Frame
     as_written: bool

@@ -172,7 +172,7 @@ REFUSED_TOML = [
     ("listen = 'amqp=127.0.0.1:65536'", "a port from 0 to 65535"),
     ("listen = 5672", "must be PROTOCOL=HOST:PORT"),
     ("hearbeat_s = 1", "unknown key hearbeat_s; did you mean heartbeat_s?"),
-    ("zzz = 1", "unknown key zzz; the keys are data_directory, in_memory, ready_file"),
+    ("zzz = 1", "unknown key zzz; docs/configuration.md has all keys, and `warren init` writes"),
     ("[mqtt]\nport = 1", "unknown key mqtt"),
     ("heartbeat_s = ", "not valid TOML"),
 ]

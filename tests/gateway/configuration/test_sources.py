@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from warren.gateway.configuration.catalogue import KEYS
 from warren.gateway.configuration.config import ConfigError
 from warren.gateway.configuration.given import Given
 from warren.gateway.configuration.sources import (
@@ -171,7 +170,13 @@ NEAR = [
     ("tls_certificat_files", (), "unknown key tls_certificat_files; did you mean tls_certificate_file or "),
     ("WARREN_SAMPLE_SICE", ("sample_size",), "unknown key WARREN_SAMPLE_SICE; did you mean WARREN_SAMPLE_SIZE?"),
     ("WARREN_DATA_DIRR", (), "did you mean WARREN_DATA_DIR or WARREN_DATA_DIRECTORY?"),
-    ("!!!", ("sample_size",), f"unknown key !!!; the keys are {', '.join(KEYS)}, sample_size"),
+    (
+        "WARREN_MQTT_PORT",
+        (),
+        "unknown key WARREN_MQTT_PORT; did you mean WARREN_MQTT_PREFETCH",
+    ),
+    ("WARREN_LOG", (), "unknown key WARREN_LOG; nearest: WARREN_LOG_LEVEL; docs/configuration.md has"),
+    ("!!!", (), "unknown key !!!; docs/configuration.md has all keys, and `warren init` writes them into a file"),
 ]
 
 

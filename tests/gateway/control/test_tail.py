@@ -93,7 +93,9 @@ async def test_the_client_over_http(capsys: pytest.CaptureFixture[str]) -> None:
                 await trio.lowlevel.checkpoint()
             for body in ("one", "two"):
                 await publish(api, body)
-        shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        printed = capsys.readouterr()
+        shown = [json.loads(line) for line in printed.out.splitlines()]
+        assert printed.err == "watching q in the virtual host /; Ctrl-C ends it\n"
         assert [each["payload"] for each in shown] == ["one", "two"]
         with pytest.raises(CommandFailedError, match="no queue 'none'"):
             await trio.to_thread.run_sync(lambda: tail_client.run(where, ["none"], options, as_json=True))

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.core_broker import core_broker, core_client
+from warren.core.administration.listing.built_in import BUILT_IN
 from warren.core.administration.listing.column import Column, Row
 from warren.core.administration.listing.connections import ConnectionRow
 from warren.core.administration.listing.kind import Kind, Vhosts
-from warren.core.administration.listing.kinds import BUILT_IN
+from warren.core.administration.listing.kinds import BUILT_IN_NAMES
 from warren.core.broker import Broker
 from warren.core.declaring.queues import declare_queue
 from warren.core.queues import registry
@@ -47,6 +48,15 @@ def test_a_kind_is_consistent(kind: Kind) -> None:
         rows = list(kind.rows(broker, vhosts))
         assert kind.count(broker, vhosts) == len(rows)
         assert all(row.exists and set(row.names()) <= set(columns) for row in rows)
+
+
+def test_those_that_are_loaded_later_are_known_by_name() -> None:
+    assert [kind.name for kind in BUILT_IN] == list(BUILT_IN_NAMES)
+    listings = core_broker().listings
+    with pytest.raises(ValueError, match="already"):
+        listings.register_later(["queues"], list)
+    listings.register(RABBITS)
+    assert listings.names() == [*BUILT_IN_NAMES, "rabbits"]
 
 
 def test_a_plugin_offers_a_listing() -> None:

@@ -12,7 +12,7 @@ from struct import Struct
 
 import pytest
 
-from warren.core.storage.definitions.salvage import wal_path
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import JSON
 from warren.core.storage.definitions.wal_file import read_wal, sums_of, with_changed_bit, wrong_bits

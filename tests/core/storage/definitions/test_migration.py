@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from warren.core.storage.definitions.checksums import KEY_NAME, NO_KEY, Checksums
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.rows import APPLICATION_ID, FORMAT_NAME, FORMAT_VERSION, RESERVE
-from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import Row
 

@@ -11,6 +11,7 @@ import pytest
 
 from warren.core.chores import Slice
 from warren.core.errors import LowOnDisk
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.room import (
     BALLAST_BYTES,
     FRAME_BYTES,
@@ -18,7 +19,6 @@ from warren.core.storage.definitions.room import (
     RESERVE_BYTES,
     STEP_BYTES,
 )
-from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from warren.core.errors import StorageError
-from warren.core.storage.definitions.salvage import wal_path
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import JSON
 

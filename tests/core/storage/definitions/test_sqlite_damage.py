@@ -13,8 +13,8 @@ import pytest
 
 from warren.core.errors import StorageError
 from warren.core.storage.definitions.checksums import KEY_NAME, Checksums
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.rows import FORMAT_NAME, FORMAT_VERSION
-from warren.core.storage.definitions.salvage import wal_path
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.definitions.store import JSON
 

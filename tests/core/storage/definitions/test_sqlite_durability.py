@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from warren.core.errors import StorageError
-from warren.core.storage.definitions.salvage import wal_path
+from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.sqlite import ID_BLOCK, SqliteDefinitionStore
 from warren.core.storage.definitions.store import Row
 
