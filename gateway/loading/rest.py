@@ -23,6 +23,9 @@ SELECTING: Final = "warren.core.administration.listing.selecting"
 RELOADING: Final = "warren.gateway.process.reloading"
 """What SIGHUP needs."""
 
+GOODBYE: Final = "warren.gateway.process.goodbye"
+"""What the end needs."""
+
 CONTROL: Final = "warren.gateway.control.commands"
 """What the words of `warren ctl` need."""
 
@@ -42,7 +45,7 @@ async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
     loader.soon(LISTINGS, SELECTING)
     for _, load in later_listings():
         loader.call_soon(load)
-    loader.soon(RELOADING)
+    loader.soon(RELOADING, GOODBYE)
     if config.section(ProcessSettings).data_directory is not None:
         loader.soon(CONTROL)
     await loader.done()

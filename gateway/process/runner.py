@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -46,7 +46,7 @@ from warren.gateway.process.slow_disk import SlowDisk
 from warren.gateway.process.stores import MESSAGES_NAME, close_stores, open_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
     from warren.gateway.authentication.asking import AskedBackEnd
@@ -54,20 +54,10 @@ if TYPE_CHECKING:
     from warren.gateway.cluster.node import ClusterNode
     from warren.gateway.control.target import CarryOut
     from warren.gateway.loading.loader import Loader
-    from warren.gateway.network.link import Link
     from warren.gateway.plugin import Facts, Resources
     from warren.gateway.plugins.host import PluginHost
 
 _log = logging.getLogger("warren.broker")
-
-
-GOODBYE_S: Final = 5.0
-"""How long clients may take to answer that they are being closed, when the broker stops."""
-
-
-SILENT_S: Final = 1.0
-"""After nobody has taken, sent or closed anything for this long, clients aren't waited for any more: whoever is going
-to answer does so within some round trips."""
 
 
 class BrokerRun:
@@ -75,7 +65,7 @@ class BrokerRun:
 
     descriptors_max: how many files this process may have open.  carry_out: words of `warren ctl`, for plugins.
     loader: imports what speaks protocols once the broker is ready; without it that is imported before.
-    goodbye_s: how long clients may take to answer that they are being closed.
+    goodbye_s: how long clients may take to answer that they are being closed; None: as long as in goodbye.py.
     """
 
     def __init__(
@@ -90,7 +80,7 @@ class BrokerRun:
         self._late = Late(loader, self._in_turn) if loader is not None else None
         self._carry_out = carry_out
         self._descriptors_max = descriptors_max
-        self.goodbye_s = GOODBYE_S
+        self.goodbye_s: float | None = None
         self._listeners = list(listeners)
         self.accepting: Accepting
         self.limits = ResourceLimits(config.section(ResourceSettings))
@@ -364,33 +354,13 @@ class BrokerRun:
             self._clients.close(reason)
 
     async def _say_goodbye(self) -> None:
-        """Stop accepting, tell the clients (320), and wait a little for their answers.
-
-        While somebody reads or writes, or goes, the others are waited for, too, but no longer than `goodbye_s`.
-        Who hasn't come as far as a session (a handshake of TLS or WebSocket that isn't over) isn't waited for.
-        """
-        from warren.adapters.stage import stage_without_session
+        """Stop accepting, tell the clients (320), and wait a little for their answers."""
+        from warren.gateway.process.goodbye import GOODBYE_S, say_goodbye
 
         self.accepting.close()
         reason = f"broker forced connection closure with reason '{self._reason}'"
         self._close_clients(reason)
-        waiting: set[Link] = set()
-        for link in list(self.hub.links):
-            if stage_without_session(link.session) is None:
-                waiting.add(link)
-            link.session.shut_down(reason)
-        self.hub.settle()
-        with trio.move_on_after(self.goodbye_s):
-            while waiting & self.hub.links:
-                before = _moved_bytes(waiting)
-                with trio.move_on_after(SILENT_S) as quiet:
-                    await self.hub.link_released()
-                if quiet.cancelled_caught and _moved_bytes(waiting) == before:
-                    _log.info("%d clients don't answer; cutting them off", len(waiting & self.hub.links))
-                    break
-        for link in list(self.hub.links):
-            link.abort()
-        self.hub.settle()
+        await say_goodbye(self.hub, reason, GOODBYE_S if self.goodbye_s is None else self.goodbye_s)
 
 
 def _host_of(names: Sequence[str]) -> PluginHost:
@@ -398,11 +368,6 @@ def _host_of(names: Sequence[str]) -> PluginHost:
     from warren.gateway.plugins.host import PluginHost
 
     return PluginHost(names)
-
-
-def _moved_bytes(links: Iterable[Link]) -> int:
-    """How much has gone in either direction, of those that are still there and those that aren't."""
-    return sum(link.moved_bytes for link in links)
 
 
 def checked_queue_type(name: str | None) -> str | None:

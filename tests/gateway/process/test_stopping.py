@@ -28,7 +28,7 @@ from warren.core.queues.classic.contents import SETTLED_AT_ONCE
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.process import runner
-from warren.gateway.process.runner import GOODBYE_S, SILENT_S
+from warren.gateway.process.goodbye import GOODBYE_S, SILENT_S
 from warren.gateway.process.stop_signals import HANGUPS, STOP_SIGNALS, note_stop_signals, terminal_is_gone
 from warren.gateway.process.stores import close_stores
 
