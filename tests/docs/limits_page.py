@@ -1416,6 +1416,7 @@ QUIET: Final = (
             "gateway.nats.options.RETRY_FIRST_S",
             "gateway.nats.shard_stream.RETRY_S",
             "gateway.nats.watching.RETRY_S",
+            "gateway.loading.loader.SWITCH_S",
             "gateway.network.hub.NEAR_S",
             "gateway.network.hub.POLL_INTERVAL_S",
             "gateway.network.listeners.PORT_ATTEMPTS_MAX",
