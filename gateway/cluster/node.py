@@ -21,6 +21,7 @@ from warren.core.cluster.queue import made as made_here
 from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.cluster.replacing import replace
 from warren.core.cluster.shards import shard_of, to_claim, to_hand_over
+from warren.core.cluster.sharing import QUORUM
 from warren.core.cluster.unowned import UnownedQueue
 from warren.core.errors import StorageError
 from warren.core.exchanges.stable_hash import stable_hash
@@ -136,7 +137,7 @@ class ClusterNode:
 
     def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
         """Quorum queues are replicated."""
-        return made.type_name == "quorum" and durable and not exclusive
+        return made.type_name == QUORUM and durable and not exclusive
 
     def number_of(self, vhost: str, name: str) -> int:
         """The same on every node."""
@@ -255,6 +256,18 @@ class ClusterNode:
             store_id=store_id,
         )
 
+    def queue_of(
+        self, vhost: VirtualHost, name: str, node: str, arguments: Mapping[str, FieldValue], arguments_raw: bytes
+    ) -> Queue | None:
+        """Have a queue stand here for a durable one that another node has by itself; None where it can't be reached."""
+        if self.links is None or node == self.name:
+            return None
+        queue = self.links.remote(node, vhost, name, arguments=arguments, arguments_raw=arguments_raw)
+        vhost.queues[name] = queue
+        self.broker.policies.apply_to(vhost.name, queue)
+        vhost.changed()
+        return queue
+
     # Shards that come and go
 
     def _queues_of(self, number: int) -> list[Queue]:
@@ -262,7 +275,7 @@ class ClusterNode:
             queue
             for vhost in self.broker.vhosts.values()
             for queue in vhost.queues.values()
-            if queue.of_cluster and self.shard_of(vhost.name, queue.name) == number
+            if queue.of_cluster and queue.type_name == QUORUM and self.shard_of(vhost.name, queue.name) == number
         ]
 
     async def attach(self, shard: Shard) -> None:

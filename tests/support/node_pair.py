@@ -23,7 +23,7 @@ ROUNDS_MAX = 10_000
 class Socket:
     """One connection between two nodes: both ends, and what is on its way.
 
-    cut: how many bytes an end is given at once, None for all.
+    cut: how many bytes an end is given at once, None for all.  silent: nothing arrives any more, and nobody is told.
     """
 
     def __init__(self, link: NodeLink, asking: SimulatedTransport, asked: SimulatedTransport) -> None:
@@ -31,9 +31,12 @@ class Socket:
         self.asking = asking
         self.asked = asked
         self.cut: int | None = None
+        self.silent = False
 
     def move(self) -> bool:
         """Let both ends have what the other has sent; whether there was anything."""
+        if self.silent:
+            return False
         there, back = self.asking.take(), self.asked.take()
         for data, end in ((there, self.asked), (back, self.asking)):
             step = self.cut or max(len(data), 1)

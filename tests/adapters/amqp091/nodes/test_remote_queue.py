@@ -14,6 +14,7 @@ from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp091.codec.methods_between_nodes import NodeLook
+from warren.adapters.amqp091.nodes.link import DIAL_MOST_MS, HEARTBEAT_S, IDLE_MS
 from warren.adapters.amqp091.nodes.owning_end import NodeAccess
 from warren.adapters.peers.node_proof import MECHANISM, AskingNode
 from warren.core.cluster.remote_queue import HELD_BYTES_MAX, HELD_MS
@@ -287,6 +288,50 @@ def test_who_asks_for_it_is_cancelled_when_the_link_breaks(pair: NodePair) -> No
     pair.lose_links()
     assert (asks.told, other.told) == (True, False)
     assert remote.consumers == [other]
+
+
+def test_a_link_that_says_nothing_stays_as_long_as_it_is_heard(pair: NodePair) -> None:
+    _, remote = pair.declare()
+    assert publish(pair, b"1") == [True]
+    (socket,) = pair.sockets
+    for _ in range(20):
+        pair.advance(HEARTBEAT_S * 500)
+    assert pair.sockets == [socket]
+    socket.silent = True
+    for _ in range(5):
+        pair.advance(HEARTBEAT_S * 500)
+    assert socket not in pair.sockets or socket.asking.closing
+    pair.advance(DIAL_MOST_MS)
+    assert publish(pair, b"2") == [True]
+    assert remote.state == "running"
+
+
+def test_a_link_that_nobody_wants_ends_after_a_while(pair: NodePair) -> None:
+    own, remote = pair.declare()
+    publish(pair, b"1")
+    remote.close()
+    pair.settle()
+    assert "q" not in pair.far.vhost.queues
+    assert own.ready_count == 0
+    assert len(pair.sockets) == 1
+    pair.advance(IDLE_MS)
+    assert pair.sockets == []
+    pair.declare("r")
+    assert publish(pair, b"2", key="r") == [True]
+
+
+def test_looking_into_a_queue_of_another_node(pair: NodePair) -> None:
+    _, remote = pair.declare()
+    publish(pair, b"1", b"2", b"3")
+    found: list[object] = []
+    remote.browse_far(1, 5, lambda answer: found.append(answer))
+    pair.settle()
+    (arrivals,) = found
+    assert isinstance(arrivals, list)
+    assert [(each.tag, each.message.body, each.redelivered) for each in arrivals] == [
+        (1, b"2", False),
+        (2, b"3", False),
+    ]
 
 
 def test_a_node_with_another_secret_is_not_let_in(caplog: pytest.LogCaptureFixture) -> None:
