@@ -15,6 +15,8 @@ LISTED: Final = tomllib.loads((ROOT / "compiled-modules.toml").read_text("utf-8"
 
 COMPILED: Final = {f"{room}/{name}" for room, names in LISTED["compiled"].items() for name in names}
 
+ROOMS: Final = ("core", "adapters", "gateway", "plugins", "testing")
+
 INTERPRETED: Final = {f"{room}/{name}" for room, reasons in LISTED["interpreted"].items() for name in reasons}
 
 
@@ -69,6 +71,36 @@ def test_who_derives_from_an_open_class_is_open_or_has_a_constructor() -> None:
         if bases & below and not is_open(class_) and "__init__" not in methods(class_)
     ]
     assert wrong == []
+
+
+def test_interpreted_classes_derive_from_open_classes_alone() -> None:
+    """Python would refuse to make them, at the import of their module, and in the compiled form alone."""
+    closed = {
+        f"{module}/{class_.name}"
+        for module, class_ in classes()
+        if not is_open(class_) and not bases_of(class_) & {"NamedTuple", "Protocol", "Enum", "TypedDict"}
+    }
+    files = {path.relative_to(ROOT).with_suffix("").as_posix(): path for room in ROOMS for path in sources(room)}
+    wrong = []
+    for module in sorted(files.keys() - COMPILED):
+        tree = ast.parse(files[module].read_text("utf-8"))
+        imported = {
+            each.asname or each.name: f"{node.module}.{each.name}".removeprefix("warren.").replace(".", "/")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for each in node.names
+        }
+        for class_ in ast.walk(tree):
+            for base in bases_of(class_) if isinstance(class_, ast.ClassDef) else ():
+                first, *rest = base.split(".")
+                if "/".join([imported.get(first, first), *rest]) in closed:
+                    wrong.append(f"{module}: {base}")
+    assert closed
+    assert wrong == []
+
+
+def sources(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
 
 
 def test_what_has_a_length_says_whether_it_is_empty() -> None:
