@@ -144,7 +144,7 @@ def _give(broker: Broker, read: Message, queue: Queue) -> None:
         read.framed_for,
         read.published_at_ms,
     )
-    if queue.store_id:
+    if queue.store_id and not queue.keeps_messages:
         broker.store.append(message, (queue.store_id,))
     queue.append(message)
 
