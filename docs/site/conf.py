@@ -16,6 +16,7 @@ include_patterns = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "docs/**.md",
     "examples/**.md",
     "tests/benchmarks/README.md",

@@ -1,8 +1,9 @@
-"""docs/guarantees.md names tests that are there: each promise has one, in the file that it is said to be in."""
+"""docs/guarantees.md and SECURITY.md name tests that are there: each promise has one, in the file that is named."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,13 @@ from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "guarantees.md"
 
+SECURITY = ROOT / "SECURITY.md"
+
 TEXT = PAGE.read_text("utf-8")
 
-HOLDERS = re.findall(r"\[`(test_\w+)`\]\(([^)\s]+)\)", TEXT)
+_HOLDER = re.compile(r"\[`(test_\w+)`\]\(([^)\s]+)\)")
+
+HOLDERS = [(name, file, page) for page in (PAGE, SECURITY) for name, file in _HOLDER.findall(page.read_text("utf-8"))]
 
 PROMISES = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| promised ")]
 
@@ -22,9 +27,9 @@ def is_there(name: str, source: str) -> bool:
     return re.search(rf"^(?:    )?(?:async )?def {name}\(", source, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize(("name", "file"), sorted(set(HOLDERS)))
-def test_what_holds_a_promise_is_there(name: str, file: str) -> None:
-    assert is_there(name, (PAGE.parent / file).read_text("utf-8"))
+@pytest.mark.parametrize(("name", "file", "page"), sorted(set(HOLDERS)))
+def test_what_holds_a_promise_is_there(name: str, file: str, page: Path) -> None:
+    assert is_there(name, (page.parent / file).read_text("utf-8"))
 
 
 def test_every_promise_is_held_by_a_test() -> None:
