@@ -61,6 +61,9 @@ LOOK_S: Final = 0.5
 RETRY_S: Final = 2.0
 """Between two tries to join."""
 
+STRAY_S: Final = 6.0
+"""A shard that whoever should have it doesn't claim for so long is any node's."""
+
 AWAY_S: Final = 3.0
 """After that long without a NATS server, or in a flush, the alarm is raised: an election takes longer, a hiccup not."""
 
@@ -81,7 +84,8 @@ class ClusterNode:
     """See the head of this file; it is the broker's `core.cluster.hook.ClusterHook`.
 
     directory: the data directory.  state: one of the words above.  why: what keeps it from joining, for people.
-    owners: the name of the node that has a shard.  make_links: makes the links to other nodes; without it their queues
+    owners: the name of the node that has a shard.  troubles: why this node let a shard go, in words.
+    make_links: makes the links to other nodes; without it their queues
     can't be reached from here, and the other way round.
     """
 
@@ -116,6 +120,8 @@ class ClusterNode:
         self._asked = Table(_revision, self._rebalancing_asked)
         self._asked_at = 0
         self._put_off: dict[int, float] = {}
+        self._stray_since_s: dict[int, float] = {}
+        self.troubles: dict[int, str] = {}
         self._lease: Lease
         self._look = trio.Event()
         self._is_placed = trio.Event()
@@ -522,16 +528,23 @@ class ClusterNode:
         if self.state != JOINED:
             return []
         there = [node.name for node in self._nodes.rows.values() if not node.is_draining]
+        now_s = trio.current_time()
         numbers = to_claim(self.name, there, self.owners, self.shards)
+        numbers += self._stray(now_s)
         if is_first:
             # Of an earlier run, which ended before it could give them up.
             numbers += [number for number, owner in self.owners.items() if owner == self.name]
-        now_s = trio.current_time()
         return [
             number
             for number in dict.fromkeys(numbers)
             if number not in self.owned and now_s >= self._put_off.get(number, now_s)
         ]
+
+    def _stray(self, now_s: float) -> list[int]:
+        """Shards that have had no owner for so long that whoever should have them can't."""
+        without = [number for number in range(self.shards) if number not in self.owners]
+        self._stray_since_s = {number: self._stray_since_s.get(number, now_s) for number in without}
+        return [number for number, since_s in self._stray_since_s.items() if now_s - since_s > STRAY_S]
 
     async def _own(self, owned: OwnedShard) -> None:
         try:

@@ -111,6 +111,7 @@ class OwnedShard:
             self.state = LOST
             self.why = why
             self._node.put_off(self.number, FAILED_S)
+            self._node.troubles[self.number] = why
             _log.warning("shard %d is let go: %s", self.number, why)
             self._close_streams()
         self._over.set()
@@ -180,6 +181,7 @@ class OwnedShard:
         await node.attach(shard)
         if self.state == CLAIMING:
             self.state = ACTIVE
+            node.troubles.pop(self.number, None)
             messages = sum(queue.ready_count for queue in shard.queues.values())
             took_ms = (trio.current_time() - began_s) * 1000
             _log.info("shard %d is this node's, with %d messages; taken over in %d ms", self.number, messages, took_ms)

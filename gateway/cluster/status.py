@@ -40,6 +40,8 @@ def shard_rows(node: ClusterNode) -> list[dict[str, object]]:
                 row["unconfirmed"] = owned.shard.waiting_count
         elif not row["node"]:
             row["state"] = "no owner"
+        if not row["reason"] and row["node"] != node.name:
+            row["reason"] = node.troubles.get(number, "")
         rows.append(row)
     return rows
 

@@ -1357,6 +1357,7 @@ QUIET: Final = (
             "gateway.cluster.flushing.FULL_RETRY_S",
             "gateway.cluster.node.START_WAIT_S",
             "gateway.cluster.node.LOOK_S",
+            "gateway.cluster.node.STRAY_S",
             "gateway.cluster.node.RETRY_S",
             "gateway.cluster.owning.COMPACTION_PAUSE_S",
             "gateway.cluster.owning.RETRY_S",

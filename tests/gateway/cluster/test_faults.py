@@ -16,6 +16,7 @@ from tests.support import child
 from tests.support.cluster import QUORUM, Nodes, channel_of, drained, publish
 from tests.support.nats_servers import NatsServer
 from tests.support.warren_process import WarrenProcess
+from warren.core.cluster.shards import spread
 
 WAIT_S = 60.0
 
@@ -102,6 +103,29 @@ def test_publishes_wait_while_nats_is_away(nodes: Nodes, servers: list[NatsServe
     assert confirmed.is_set()
     with channel_of(n1) as channel:
         assert drained(channel, "q") == ["a", "b"]
+
+
+def test_a_shard_that_its_node_can_not_keep_is_another_ones(nodes: Nodes, tmp_path: Path) -> None:
+    """The one that should have it, as both are there, is the one that has no place for its log."""
+    name = next(each for each in ("a", "b", "c", "d", "e", "f") if spread([each, "n2"], 1)[0] == each)
+    place = tmp_path / name / "data" / "shards"
+    place.mkdir(parents=True)
+    (tmp_path / name / "data").chmod(0o700)
+    (place / "0").write_text("in the way")
+    unable = nodes.start(name, shards=1)
+    says(unable, "shard 0 is let go: it can't be taken over")
+
+    def is_said() -> bool:
+        (row,) = status(unable)["shards"]
+        return row["state"] == "no owner" and "can't be taken over" in row["reason"]
+
+    # Between two tries, which there are always some seconds between.
+    wait_until(unable, is_said, "its state in words")
+    n2 = nodes.start("n2", shards=1)
+    says(n2, "shard 0 is this node's")
+    with channel_of(n2) as channel:
+        channel.queue_declare("q", durable=True, arguments=QUORUM)
+        publish(channel, "q", ["a"])
 
 
 def test_a_node_that_does_not_fit_is_refused_in_words(nodes: Nodes, tmp_path: Path) -> None:
