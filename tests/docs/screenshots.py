@@ -53,6 +53,15 @@ def explain(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")
 
 
+def examine(page: Page) -> None:
+    """What the doctor says of the shop."""
+    page.fill("#main [name=watch]", "1")
+    page.fill("#main [name=patience]", "0")
+    page.click("#main form [type=submit]")
+    page.wait_for("document.querySelector('.verdict')")
+    page.evaluate("document.activeElement.blur()")
+
+
 def browse(page: Page) -> None:
     """The first messages of a queue."""
     page.click("#browse")
@@ -112,6 +121,7 @@ def rooms(shop: Shop) -> Mapping[str, tuple[Sequence[str], str, Action]]:
         "vhost": (("vhosts", "/"), "", nothing),
         "limits": (("limits",), "", nothing),
         "definitions": (("definitions",), "", nothing),
+        "doctor": (("doctor",), "", examine),
         "plugins": (("plugins",), "", nothing),
     }
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -103,14 +104,32 @@ def test_a_start_imports_what_it_needs(tmp_path: Path, protocols: Sequence[str])
     assert len(imported) <= MODULES_MAX, f"a start has grown: {[name for name in imported if name not in own]}"
 
 
+MQTT_CONNECT, STOMP_CONNECT = HANDSHAKES["mqtt"][0], HANDSHAKES["stomp"][0]
+
+FIRST_WORDS = (
+    ("mqtt", MQTT_CONNECT, b"\x20"),
+    ("stomp", STOMP_CONNECT, b"CONNECTED"),
+    ("auto", MQTT_CONNECT, b"\x20"),
+    ("auto", STOMP_CONNECT, b"CONNECTED"),
+    ("amqp", b"AMQP\x00\x01\x00\x00", b"AMQP"),
+    ("amqp", b"AMQP\x00\x00\x09\x01", b"\x01"),
+    ("ws", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 200"),
+)
+"""A listener, what somebody says there, and how the answer begins."""
+
+
 def test_who_connects_as_soon_as_it_is_ready_is_served_on_every_port(tmp_path: Path) -> None:
-    names = ("amqp", "stomp", "mqtt", "auto")
-    listen = [f"{name}=127.0.0.1:0" for name in names]
-    with warren_process(listen=listen, parent=tmp_path, options=["--set", "plugins="]) as broker:
-        connections = {}
-        for name in ("mqtt", "stomp", "auto"):
-            connections[name] = socket.create_connection(broker.addresses[name], TIME_LIMIT_S)
-            connections[name].sendall(HANDSHAKES[name if name != "auto" else "mqtt"][0])
-        for name, connection in connections.items():
-            with connection:
-                assert connection.recv(100), name
+    # Without AMQP, so that nobody has been served before (see start_warren).
+    listen = [f"{name}=127.0.0.1:0" for name in ("stomp", "mqtt", "ws", "auto", "amqp10")]
+    with (
+        warren_process(listen=listen, parent=tmp_path, options=["--set", "plugins="]) as broker,
+        ExitStack() as stack,
+    ):
+        waiting = []
+        for name, words, answer in FIRST_WORDS:
+            port = broker.addresses["auto" if name == "amqp" else name]
+            connection = stack.enter_context(socket.create_connection(port, TIME_LIMIT_S))
+            connection.sendall(words)
+            waiting.append((name, connection, answer))
+        for name, connection, answer in waiting:
+            assert connection.recv(len(answer), socket.MSG_WAITALL) == answer, name
