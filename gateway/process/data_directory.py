@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from warren.core.errors import StorageError
+from warren.core.storage.disk.files import make_directory
 from warren.gateway.network.addresses import format_address
 
 LOCK_NAME = "warren.lock"
@@ -78,7 +79,7 @@ class DataDirectory:
 
 def _make(path: Path) -> None:
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
     except FileExistsError:
         raise StorageError(f"the data directory {path} is not a directory; {_OTHER}") from None
     except OSError as error:

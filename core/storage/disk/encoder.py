@@ -89,6 +89,21 @@ class Batch:
         """How far the lists have got."""
         return len(self.messages), len(self.settled_messages), len(self.settled_positions)
 
+    def add_group(self, start: Mark) -> None:
+        """What came since `start` is a group.
+
+        One that settles a message which is still to be written goes with the groups before it, of which one has that
+        message: should a power failure tear this flush apart, it must not be there without what it rests on.  Else a
+        message that has gone on would be there, and be published again by who doesn't know that.
+        """
+        groups, stop = self.groups, self.mark()
+        if groups and any(self.settled_messages[index].position == UNSTORED for index in range(start[1], stop[1])):
+            # Never across a group that was collected by itself: that has a record of its own.
+            first = self.whole_groups[-1][0] if self.whole_groups else (0, 0, 0)
+            while groups and groups[-1][0] >= first:
+                start = groups.pop()[0]
+        groups.append((start, stop))
+
 
 Mark = tuple[int, int, int]
 

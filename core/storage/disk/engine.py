@@ -164,7 +164,7 @@ class DiskEngine(StorageEngine):
     def end_group(self) -> None:
         """Remember where the group ends."""
         if self._group_start is not None:
-            self._batch.groups.append((self._group_start, self._batch.mark()))
+            self._batch.add_group(self._group_start)
             self._group_start = None
 
     def collecting(self, group: LongGroup) -> AbstractContextManager[None]:

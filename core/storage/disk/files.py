@@ -27,7 +27,7 @@ def prepare_directory(directory: Path) -> Path:
     messages = directory / "messages"
     probe = messages / "writable.tmp"
     try:
-        messages.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        make_directory(messages)
         os.close(os.open(probe, os.O_RDWR | os.O_CREAT, FILE_MODE))
         os.unlink(probe)
         sync_directory(messages)
@@ -35,6 +35,26 @@ def prepare_directory(directory: Path) -> Path:
     except OSError as error:
         raise StorageError(_advice(messages, error)) from error
     return messages
+
+
+def make_directory(path: Path) -> None:
+    """Make `path`, and what is missing above it, so that all of it is there after a power failure.
+
+    Each name is kept by the directory that it is in, so that one is synced, too: syncing what is in a new directory
+    doesn't keep the directory itself.  Raises OSError.
+    """
+    missing = []
+    above = path.parent
+    while not above.exists():
+        missing.append(above)
+        above = above.parent
+    for each in (*reversed(missing), path):
+        each.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        try:
+            sync_directory(each.parent)
+        except PermissionError:
+            # Somebody else's, which may be written and not read.
+            pass
 
 
 def sync_data(descriptor: int) -> None:

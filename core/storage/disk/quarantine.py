@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from warren.core.storage.disk.files import DIRECTORY_MODE, FILE_MODE, sync_directory, write_at
+from warren.core.storage.disk.files import FILE_MODE, make_directory, sync_directory, write_at
 
 _COPY_CHUNK_SIZE = 1 << 20
 
@@ -34,7 +34,7 @@ class Quarantine:
         what = f"{self._directory / name}: bytes {start} to {end} are damaged ({reason})"
         try:
             if not copy.exists():
-                self._make_directory()
+                make_directory(self._quarantine)
                 self._copy(self._directory / name, copy, start, end)
         except OSError as error:
             self.report(f"{what} and could not be copied to {copy}: {error.strerror}; they stay where they are")
@@ -48,7 +48,7 @@ class Quarantine:
     def move_segment(self, name: str, reason: str) -> None:
         """Move a segment that can't be read out of the way."""
         try:
-            self._make_directory()
+            make_directory(self._quarantine)
             os.rename(self._directory / name, self._free_name(name))
             sync_directory(self._quarantine)
             sync_directory(self._directory)
@@ -62,10 +62,6 @@ class Quarantine:
             f"{self._directory / name} can't be read ({reason}); moved to {self._quarantine}. Messages stored"
             " there are lost, and messages acknowledged there may be delivered again. Check the disk."
         )
-
-    def _make_directory(self) -> None:
-        self._quarantine.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        sync_directory(self._directory)
 
     def _free_name(self, name: str) -> Path:
         """A path in the quarantine that no earlier find has."""

@@ -136,6 +136,8 @@ class Recovery:
         except (OSError, DamagedRecordError) as error:
             self._quarantine.move_segment(name, str(error.args[-1]))
             return None
+        if scan.is_in_doubt:
+            self._renounce(scan)
         self._next_base = max(self._next_base, scan.segment.end)
         if not scan.header_is_valid and not scan.record_count:
             self._drop_headless(scan, is_last)
@@ -147,6 +149,16 @@ class Recovery:
         copied = [self._quarantine.copy_range(name, *damage, "no valid record") for damage in scan.damaged]
         scan.segment.damaged = bool(copied) and all(copied)
         return scan
+
+    def _renounce(self, scan: SegmentScan) -> None:
+        """Have what doesn't count at this start not count at the next."""
+        try:
+            scan.renounce()
+        except OSError as error:
+            self._quarantine.report(
+                f"{scan.path}: acknowledgements that don't count can't be written over: {error.strerror}; they may"
+                " count at the next start. Check the disk."
+            )
 
     def _drop_headless(self, scan: SegmentScan, is_last: bool) -> None:
         """A file without a header or any record: the trace of a crash while it was made, or else damage."""

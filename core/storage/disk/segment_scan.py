@@ -4,6 +4,9 @@ A torn tail of the last segment is what a crash leaves of a flush that nobody wa
 dropped. Within that flush pages may even have reached the disk out of order.  So settlements behind damage
 count only if a later flush proves that theirs was complete: otherwise the message that replaces the settled
 one (dead-lettering) may be what is missing.
+
+What doesn't count at one start mustn't count at the next, when further segments stand behind this one as if its flush
+had been complete: so it is written over (`renounce`) with settlements of a queue that nobody has.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
+from typing import Final
 
 from warren.core.storage.disk.delivery_counts import Noted
 from warren.core.storage.disk.errors import DamagedRecordError
+from warren.core.storage.disk.files import sync_data, write_at
 from warren.core.storage.disk.flush import segment_name
 from warren.core.storage.disk.keys import NO_KEY, LogKey
 from warren.core.storage.disk.message_run import Entries, take_run
@@ -33,10 +38,15 @@ from warren.core.storage.disk.records import (
     decode_message,
     decode_segment_header,
     decode_settled,
+    encode_record,
+    encode_settled,
     key_of_start,
 )
 from warren.core.storage.disk.scanner import DAMAGE, Scanner
 from warren.core.storage.disk.segment import LARGE_RECORD_SIZE, Segment
+
+NOBODY: Final = 0
+"""A queue id that is never given."""
 
 
 class SegmentScan:
@@ -62,7 +72,7 @@ class SegmentScan:
         self.file_size = 0
         self._sparse_positions = array("Q")
         self._sparse_offsets = array("Q")
-        self._doubtful: list[tuple[int, array[int]]] = []
+        self._doubtful: list[tuple[int, array[int], int, int]] = []
         self._is_doubtful = False
 
     def run(self, is_last: bool) -> None:
@@ -126,7 +136,7 @@ class SegmentScan:
                 queue_id, positions = decode_settled(buffer, start, end)
                 self.segment.add_settlements(len(positions), RECORD_HEAD_SIZE + end - start)
                 if self._is_doubtful:
-                    self._doubtful.append((queue_id, positions))
+                    self._doubtful.append((queue_id, positions, offset, position))
                 else:
                     self._take_settled(queue_id, positions)
             elif kind == GROUP:
@@ -171,8 +181,25 @@ class SegmentScan:
     def _end_doubt(self) -> None:
         """The flush that the damage was in is known to have been complete."""
         self._is_doubtful = False
-        for queue_id, positions in self._doubtful:
+        for queue_id, positions, _, _ in self._doubtful:
             self._take_settled(queue_id, positions)
+        self._doubtful.clear()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """True where settlements behind damage don't count, as far as the scan has got."""
+        return bool(self._doubtful)
+
+    def renounce(self) -> None:
+        """Have those settle nothing, also for later starts; on the device when this returns.  Raises OSError."""
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for _, positions, offset, position in self._doubtful:
+                payload = encode_settled(NOBODY, positions)
+                write_at(descriptor, encode_record(SETTLED, position, payload, self.segment.key), offset)
+            sync_data(descriptor)
+        finally:
+            os.close(descriptor)
         self._doubtful.clear()
 
     def _finish(self, end_offset: int, sparse_end: int) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from warren.core.storage.disk.files import (
-    DIRECTORY_MODE,
     FILE_MODE,
     allocate,
+    make_directory,
     sync_data,
     sync_directory,
     write_at,
@@ -97,7 +97,7 @@ class DiskFiles(Files):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except FileNotFoundError:
-            self._make_directory()
+            make_directory(self.directory)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
             if sync:
@@ -153,10 +153,6 @@ class DiskFiles(Files):
     def forget(self, name: str) -> None:
         """Close its descriptor."""
         self._open_files.close(self.directory / name)
-
-    def _make_directory(self) -> None:
-        self.directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        sync_directory(self.directory.parent)
 
     def _reserve(self, name: str, descriptor: int, end: int) -> None:
         """Allocate in steps; where that fails the write itself will say why."""

@@ -160,6 +160,71 @@ def test_pages_that_reached_the_disk_out_of_order_lose_no_confirmed_message(tmp_
     engine_on_damaged.close()
 
 
+def test_what_does_not_count_at_one_start_does_not_count_at_the_next(tmp_path: Path) -> None:
+    """The second start finds another segment behind the torn one, which was made by the first, and proves nothing."""
+    engine = open_disk(tmp_path / "data")
+    list(engine.recover())
+    (message,) = store(engine, [b"m"])
+    (path,) = segment_files(tmp_path / "data")
+    engine.settle(1, message)
+    engine.append(make_message(b"m"), (2,))
+    flush(engine)
+    engine.close()
+    start, end = record_ranges(path)[1]
+    torn = crash_copy(tmp_path / "data", tmp_path / "torn")
+    _blank(segment_files(torn)[0], start, end)
+    for number in range(3):
+        engine = open_disk(torn)
+        assert recover_bodies(engine) == {1: [b"m"], **({3: [b"x"] * number} if number else {})}
+        store(engine, [b"x"], (3,))
+        engine.close()
+
+
+def test_what_has_gone_on_is_not_there_without_where_it_came_from(tmp_path: Path) -> None:
+    """Published in a group, moved on in another, all in one flush, and torn anywhere: both count, or neither does."""
+    engine = open_disk(tmp_path / "data")
+    list(engine.recover())
+    store(engine, [b"kept"], (3,))
+    (path,) = segment_files(tmp_path / "data")
+    start = record_ranges(path)[-1][1]
+    engine.begin_group()
+    engine.append(message := make_message(b"came"), (1, 2))
+    engine.append(make_message(b"its packet identifier"), (4,))
+    engine.end_group()
+    engine.append(make_message(b"another's"), (5,))
+    engine.begin_group()
+    engine.append(make_message(b"goes on"), (6,))
+    engine.settle(1, message)
+    engine.end_group()
+    flush(engine)
+    engine.close()
+    whole = {
+        2: [b"came"],
+        3: [b"kept"],
+        4: [b"its packet identifier"],
+        5: [b"another's"],
+        6: [b"goes on"],
+    }
+    seen = []
+    size = path.stat().st_size
+    for torn in range(start, size + 1):
+        copy = crash_copy(tmp_path / "data", tmp_path / "copy")
+        if torn < size:
+            _blank(segment_files(copy)[0], torn, min(torn + 16, size))
+        found = _recovered_once(copy)
+        assert found in ({3: [b"kept"]}, whole)
+        seen.append(found)
+    assert seen[-1] == whole
+    assert {3: [b"kept"]} in seen
+
+
+def _recovered_once(directory: Path) -> dict[int, list[bytes]]:
+    engine = open_disk(directory)
+    bodies = recover_bodies(engine)
+    engine.close()
+    return bodies
+
+
 def _blank(path: Path, start: int, end: int) -> None:
     data = bytearray(path.read_bytes())
     data[start:end] = bytes(end - start)
