@@ -78,7 +78,8 @@ class WebSocketSettings:
             proxies,
             frozenset[str](),
             "HTTP proxies, by their addresses or networks, whose header X-Forwarded-For says who the "
-            "client is; from everybody else it is ignored. A client whose address they don't tell is "
+            "client is, for WebSocket and the management API; from everybody else it is ignored, but that a request "
+            "to the API with one from this machine isn't local. A client whose address they don't tell is "
             "`unknown`, and never local. See [tls.md](tls.md#behind-an-http-proxy).",
         ),
         networks,

@@ -21,6 +21,9 @@ from starlette.routing import Route, Router
 
 from warren.adapters.streams.host_names import MISDIRECTED, reason, stranger
 from warren.adapters.streams.settings import StreamSettings
+from warren.adapters.websocket.forwarded import HEADER, UNKNOWN_HOST, client_host
+from warren.adapters.websocket.settings import WebSocketSettings
+from warren.core.clients.transport import is_loopback
 from warren.core.errors import BrokerError, StorageError
 from warren.gateway.plugin import cut_off_slowest, when_known
 from warren.plugins.management.access import NOBODY, Needs, check_origin, check_tags, check_vhost, log_in
@@ -70,6 +73,7 @@ class Application:
         self._requests = 0
         self._errors = 0
         self._prefix = settings.path_prefix
+        self._trusted_proxies = context.options.section(WebSocketSettings).trusted_proxies
         self._host_names = context.options.section(StreamSettings).host_names | {context.facts.host_name}
         by_path: dict[str, dict[str, Endpoint]] = {}
         for each in ENDPOINTS:
@@ -115,6 +119,18 @@ class Application:
         host = dict(scope["headers"]).get(b"host")
         text = None if host is None else host.decode("latin-1")
         return stranger(text, scope["server"][0], self._host_names, is_tls=scope["scheme"] == "https")
+
+    def client_of(self, request: Request) -> str:
+        """Where a request comes from: what a named proxy says, and from one that isn't named nowhere that is local.
+
+        A header can be anybody's invention, but nobody who is on this machine sends one that takes that away.
+        """
+        peer_host = request.client.host if request.client is not None else ""
+        forwarded = request.headers.get(HEADER)
+        found = client_host(forwarded, peer_host, self._trusted_proxies)
+        if found is not None:
+            return found
+        return UNKNOWN_HOST if forwarded is not None and is_loopback(peer_host) else peer_host
 
     def failed(self) -> None:
         """A request has run into a fault of the broker's."""
@@ -221,7 +237,7 @@ class _Resource:
         context = self._context
         if request.method not in READS:
             check_origin(request.headers, self._settings.cors_allow_origins)
-        peer_host = request.client.host if request.client is not None else ""
+        peer_host = self._application.client_of(request)
         user = NOBODY
         if endpoint.needs is not Needs.ANYBODY:
             header = request.headers.get("authorization")
