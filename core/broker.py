@@ -251,6 +251,10 @@ class Broker:
         self.policies.agreements = agreements
         self.parameters.agreements = agreements
 
+    def has_just_made(self, kind: str, vhost: str, name: str) -> bool:
+        """Whether its cluster has agreed on what is being done again now, and this wasn't there before."""
+        return self.agreements is not None and self.agreements.has_made(kind, vhost, name)
+
     # Virtual hosts
 
     def forget_known_routes(self) -> None:

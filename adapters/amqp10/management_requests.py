@@ -137,9 +137,8 @@ def _queue(client: Client, method: str, name: str, body: Value, answer: Answer) 
 
 def _declare_queue(client: Client, name: str, body: Mapping[Value, Value], answer: Answer) -> None:
     arguments, raw = _arguments(body)
-    agreements = client.vhost.broker.agreements
-    is_agreed = agreements is not None and agreements.is_agreed(("queue", client.vhost.name, name))
-    is_new = is_agreed or name not in client.vhost.queues
+    vhost = client.vhost
+    is_new = name not in vhost.queues or vhost.broker.has_just_made("queue", vhost.name, name)
     queue = queues.declare_queue(
         client,
         name,

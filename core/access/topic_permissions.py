@@ -126,7 +126,12 @@ def change(
     user: str, vhost: str, exchange: str, permission: TopicPermission | None
 ) -> tuple[str, str, str, Mapping[str, JSON] | None]:
     """For the cluster to agree on (core.cluster.agreements); None to lift the limits."""
-    return KIND, vhost, _row_name(user, exchange), None if permission is None else permission._asdict()
+    return *row_of(user, vhost, exchange), None if permission is None else permission._asdict()
+
+
+def row_of(user: str, vhost: str, exchange: str) -> tuple[str, str, str]:
+    """Kind, virtual host and name of the row that it is kept in."""
+    return KIND, vhost, _row_name(user, exchange)
 
 
 def _row_name(user: str, exchange: str) -> str:

@@ -390,6 +390,10 @@ class Users(Component):
         self._changed()
         self._on_limits()
 
+    def row_to_put(self, user: User) -> dict[str, JSON]:
+        """The row by which a cluster agrees on what `put_user` would do."""
+        return accounts.row_of(self._accounts.replaced(user))
+
     def _is_agreed(self, *intent: Hashable) -> bool:
         """Whether the cluster has agreed on just this, and it is done."""
         return self.agreements is not None and self.agreements.begin(("user", *intent))

@@ -271,5 +271,12 @@ def list_parameters(broker: Broker, vhost: str) -> list[Parameter]:
     ]
 
 
+def parameter_row(vhost: str, component: str, name: str) -> tuple[str, str, str]:
+    """Kind, virtual host and name of the row that a parameter is kept in."""
+    if component == OPERATOR_POLICY:
+        return OPERATOR_POLICY, vhost, name
+    return PARAMETER, vhost, _row_name(component, name)
+
+
 def _row_name(component: str, name: str) -> str:
     return json.dumps([component, name])

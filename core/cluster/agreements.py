@@ -79,10 +79,11 @@ class Agreement(Awaited):
     """One intent on its way.
 
     changes: in the order in which they are to be made.  began_at_ms: when it was asked for.  revisions: by key, those
-    of its changes that were made.
+    of its changes that were made.  made: what of it wasn't there before: kind, virtual host and name.
+    note: what whoever asked wants to know when it is done again.
     """
 
-    __slots__ = ("_owner", "began_at_ms", "changes", "error", "intent", "left", "revisions", "state")
+    __slots__ = ("_owner", "began_at_ms", "changes", "error", "intent", "left", "made", "note", "revisions", "state")
 
     def __init__(self, owner: Agreements, intent: Intent, changes: Sequence[Change], now_ms: int) -> None:
         super().__init__()
@@ -94,6 +95,8 @@ class Agreement(Awaited):
         self.error: BrokerError | None = None
         self.revisions: dict[str, int] = {}
         self.left: list[Change] = []
+        self.note: object = None
+        self.made: set[tuple[str, str, str]] = set()
 
     def come_back(self) -> None:
         self._owner.keep(self)
@@ -165,18 +168,28 @@ class Agreements:
                 if agreement.state is State.AGREED and change.value is None and change[:2] == (kind, vhost):
                     yield change.name
 
+    def has_made(self, kind: str, vhost: str, name: str) -> bool:
+        """Whether it was just agreed that this is to be, and it wasn't before: for who does it again, and finds it."""
+        made = kind, vhost, name
+        return any(made in each.made and each.state is State.AGREED for each in self._asked.values())
+
     def is_agreed(self, intent: Intent) -> bool:
         """Whether just this was agreed on, for who does it again; nothing is raised, and nothing begun."""
         found = self._asked.get(intent)
         return found is not None and found.state is State.AGREED
 
-    def ask(self, *changes: AnyChange, intent: Intent | None = None) -> None:
+    def note_of(self, intent: Intent) -> object:
+        """What was noted with it when it was asked for."""
+        found = self._asked.get(intent)
+        return None if found is None else found.note
+
+    def ask(self, *changes: AnyChange, intent: Intent | None = None, note: object = None) -> None:
         """Have these changes proposed, and raise Unanswered; nothing happens while `applying`.
 
-        intent: what is intended, else it is what `begin` was told last.
+        intent: what is intended, else it is what `begin` was told last.  note: for `note_of`.
         """
         if not self.applying:
-            self._ask(intent or self._intent or (), [Change(*change) for change in changes])
+            self._ask(intent or self._intent or (), [Change(*change) for change in changes], note)
 
     def ask_for(self, kind: str, vhost: str, name: str, row: Mapping[str, JSON]) -> None:
         """The same for what is declared, so that who does it again finds it: intended is that it be there."""
@@ -204,13 +217,14 @@ class Agreements:
 
         self.ask_then(change, answered)
 
-    def _ask(self, intent: Intent, changes: Sequence[Change]) -> NoReturn:
+    def _ask(self, intent: Intent, changes: Sequence[Change], note: object) -> NoReturn:
         self._intent = None
         found = self._asked.get(intent)
         if found is not None and found.error is not None:
             raise found.error
         if found is None or found.state is not State.WAITING:
             found = self._asked[intent] = Agreement(self, intent, changes, self.now_ms())
+            found.note = note
             self.propose(found)
         raise Unanswered(found)
 

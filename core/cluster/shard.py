@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from warren.core.queues.base import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from warren.core.broker import Broker
     from warren.core.cluster.queue import ReplicatedQueue
@@ -91,11 +91,11 @@ class Shard:
         """As the engine has it."""
         return self.engine.begin_maintenance()
 
-    def drop_unknown(self) -> None:
-        """All queues that there are have been made: what the log holds of others was deleted."""
-        for number, (positions, _) in self.stored.items():
+    def drop_unknown(self, numbers: Container[int]) -> None:
+        """What the log holds of queues that aren't among these was deleted.  numbers: of all that there are."""
+        for number in [number for number in self.stored if number not in numbers]:
+            positions, _ = self.stored.pop(number)
             self.engine.settle_positions(number, positions)
-        self.stored.clear()
 
     def give_up(self) -> None:
         """It isn't this node's any more: what has no answer yet may be lost, and is refused."""

@@ -65,6 +65,8 @@ class SharedDefinitions:
         self._imports = imports
         self._replicas = replicas
         self._joined = trio.Event()
+        self._settled = trio.Event()
+        self._taken = trio.Event()
         self._to_write = trio.Event()
         self._limit = trio.CapacityLimiter(WRITES_MAX)
 
@@ -80,7 +82,8 @@ class SharedDefinitions:
         """
         self.membership = Membership(broker, self.replica, imports=self._imports)
         self.membership.seed = seed
-        self.membership.joined = self._joined.set
+        self.membership.joined = self._has_joined
+        self.membership.refused = self._settled.set
         self.replica.proposals.written = lambda: self._to_write.set()
         broker.share(self.agreements)
 
@@ -89,9 +92,29 @@ class SharedDefinitions:
         """Whether nobody can be served before this node has joined: it has never been in the cluster before."""
         return not self.membership.has_joined_before
 
+    def _has_joined(self) -> None:
+        self._joined.set()
+        self._settled.set()
+
     async def joined(self) -> None:
         """Return once this node has what the cluster has."""
         await self._joined.wait()
+
+    async def settled(self) -> str:
+        """The same, or what keeps it from that, for people."""
+        await self._settled.wait()
+        return self.membership.trouble
+
+    async def catch_up(self, client: TrioClient) -> None:
+        """Return once all is done here that was agreed on before this call.  Raises NatsError."""
+        last = (await client.call(jetstream.stream_info(self.bucket.stream))).last_sequence
+        while max(self.replica.revision, self.replica.bucket_revision) < last or self.replica.is_catching_up:
+            await self._taken.wait()
+
+    @property
+    def queue_numbers(self) -> set[int]:
+        """Of all replicated queues that there are, in their shards' logs."""
+        return self.replica.queue_numbers()
 
     async def run(self, hub: Hub, client: TrioClient) -> None:
         """Carry it to and fro, until cancelled.  Raises UnfitServer where the bucket can't keep what it is given."""
@@ -128,6 +151,8 @@ class SharedDefinitions:
             replica.caught_up()
             await self._look()
         hub.request_turn()
+        taken, self._taken = self._taken, trio.Event()
+        taken.set()
 
     async def _look(self) -> None:
         for _ in self.membership.look():

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
+    from warren.gateway.cluster.definitions import SharedDefinitions
     from warren.gateway.cluster.links import ClusterLinks
     from warren.gateway.cluster.settings import ClusterSettings
     from warren.gateway.network.hub import Hub
@@ -122,6 +123,7 @@ class ClusterNode:
         self._put_off: dict[int, float] = {}
         self._stray_since_s: dict[int, float] = {}
         self.troubles: dict[int, str] = {}
+        self.definitions: SharedDefinitions
         self._lease: Lease
         self._look = trio.Event()
         self._is_placed = trio.Event()
@@ -448,7 +450,19 @@ class ClusterNode:
         nursery.start_soon(self._keep_node)
         for table, name in ((self._nodes, NODES), (self._shards, SHARDS), (self._asked, CLUSTER)):
             nursery.start_soon(self._watch, table, Bucket(name))
+        nursery.start_soon(self.definitions.run, self.hub, self.client)
+        await self._know_definitions()
         await self._claim(nursery)
+
+    async def _know_definitions(self) -> None:
+        """Return once all queues are known that shards may have messages of; never where this node isn't let in."""
+        trouble = await self.definitions.settled()
+        if trouble:
+            self.state, self.why = REFUSED, trouble
+            if not self._has_begun:
+                self._refused = ClusterRefusedError(trouble)
+                self._is_placed.set()
+            await trio.sleep_forever()
 
     async def _watch(self, table: Table[Any], bucket: Bucket) -> None:
         while True:

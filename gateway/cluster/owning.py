@@ -187,6 +187,17 @@ class OwnedShard:
             _log.info("shard %d is this node's, with %d messages; taken over in %d ms", self.number, messages, took_ms)
             node.hub.settle()
             node.look()
+            nursery.start_soon(self._drop_deleted, shard)
+
+    async def _drop_deleted(self, shard: Shard) -> None:
+        """What is in the log of queues that were deleted while nobody had it goes, once it is known which there are."""
+        node = self._node
+        try:
+            await node.definitions.catch_up(node.client)
+        except NatsError:
+            # Whoever has the shard next does it.
+            return
+        shard.drop_unknown(node.definitions.queue_numbers)
 
     def _open(self) -> tuple[ReplicatedEngine, Sequence[tuple[int, Sequence[int], Sequence[int]]]]:
         node = self._node

@@ -58,6 +58,15 @@ class ClusterSettings:
             computed=True,
         )
     )
+    imports: bool = configured(
+        Key(
+            "cluster_import",
+            boolean,
+            False,
+            "When this node joins a cluster with definitions of its own that the cluster lacks: give them to it. "
+            "Without it such a node isn't taken, so that nothing is merged unseen. Also `--cluster-import`.",
+        )
+    )
     shards: int = configured(
         Key(
             "cluster_shards",

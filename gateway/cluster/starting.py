@@ -8,13 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.core.access.defaults import seed_defaults
+from warren.core.access.permissions import Permission
+from warren.core.storage.recovery import add_vhost
+from warren.gateway.cluster.definitions import SharedDefinitions
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.links import ClusterLinks, read_secret
 from warren.gateway.cluster.node import ClusterNode
 from warren.gateway.cluster.settings import ClusterSettings, LinkSettings
-from warren.gateway.process.settings import ProcessSettings
+from warren.gateway.process.settings import FirstStartSettings, ProcessSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.broker import Broker
     from warren.gateway.configuration.config import Config
     from warren.gateway.network.hub import Hub
@@ -29,16 +35,19 @@ def joined_to(config: Config, broker: Broker) -> ClusterNode:
         raise ClusterRefusedError(
             "a node of a cluster keeps its shards' logs: it needs a data directory, not --in-memory"
         )
-    settings = config.section(LinkSettings)
+    link_settings = config.section(LinkSettings)
     make_links = None
-    if settings.secret_file is None:
+    if link_settings.secret_file is None:
         _log.warning(
             "queues of other nodes can't be reached from here, nor this node's from there: that needs "
             "cluster_secret_file, a file with the secret that all nodes share"
         )
     else:
-        make_links = partial(_links, config, read_secret(settings.secret_file))
-    node = ClusterNode(config.section(ClusterSettings), process.data_directory, broker, make_links)
+        make_links = partial(_links, config, read_secret(link_settings.secret_file))
+    settings = config.section(ClusterSettings)
+    node = ClusterNode(settings, process.data_directory, broker, make_links)
+    node.definitions = SharedDefinitions(node.name, imports=settings.imports, replicas=settings.replicas)
+    broker.components["cluster"] = node.definitions.component(broker)
     broker.cluster = node
     return node
 
@@ -59,3 +68,32 @@ def _links(config: Config, secret: bytes, node: ClusterNode, hub: Hub) -> Cluste
     links = ClusterLinks(hub, node.name, secret, settings, config.section(Amqp091Settings), address_of, contexts)
     links.listen(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     return links
+
+
+def share_definitions(config: Config, node: ClusterNode, load_definitions: Callable[[], None]) -> None:
+    """The broker is recovered, without defaults: its definitions are its cluster's from now on.
+
+    load_definitions: imports what the configuration names, with which the first node of a new cluster starts.
+    """
+    first = config.section(FirstStartSettings)
+    broker = node.broker
+
+    def seed() -> None:
+        if first.load_definitions is not None:
+            load_definitions()
+            return
+        add_vhost(broker, first.default_vhost)
+        permissions = Permission(
+            first.default_permissions_configure, first.default_permissions_write, first.default_permissions_read
+        )
+        seed_defaults(
+            broker.definitions,
+            broker.users,
+            first.default_user,
+            first.default_password,
+            first.default_vhost,
+            tags=first.default_user_tags,
+            permissions=permissions,
+        )
+
+    node.definitions.begin(broker, seed)

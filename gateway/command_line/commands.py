@@ -109,6 +109,10 @@ def serve(
     node_name: Annotated[
         str | None, typer.Option("--node-name", metavar="NAME", help="This node's name in its cluster.")
     ] = None,
+    cluster_import: Annotated[
+        bool,
+        typer.Option("--cluster-import", help="Give the cluster what this node has, and it lacks, when it joins."),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key of the configuration; repeatable."),
@@ -128,6 +132,7 @@ def serve(
         log_format=log_format,
         cluster=cluster,
         node_name=node_name,
+        cluster_import=cluster_import,
         settings=settings,
     )
 

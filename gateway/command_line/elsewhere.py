@@ -47,6 +47,7 @@ def with_the_line(error: AddressesUnusableError, given: ServeOptions, file: Path
 def line(given: ServeOptions, instead: Sequence[Listener]) -> str:
     """`warren serve` with these options, and these addresses for the protocols that they are of."""
     words = ["warren", "serve", *(["--in-memory"] if given.get("in_memory") else [])]
+    words += ["--cluster-import"] if given.get("cluster_import") else []
     for name, flag in FLAGS:
         value = given.get(name)
         words += [flag, str(value)] if value is not None else []

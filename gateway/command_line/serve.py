@@ -35,6 +35,7 @@ def run_with(
     log_format: str | None = None,
     cluster: str | None = None,
     node_name: str | None = None,
+    cluster_import: bool = False,
     settings: Sequence[str] | None = None,
 ) -> None:
     """Run a broker as the options of the command line say.
@@ -58,6 +59,7 @@ def run_with(
             ("--log-format", "log_format", log_format),
             ("--cluster", "cluster", cluster),
             ("--node-name", "node_name", node_name),
+            ("--cluster-import", "cluster_import", cluster_import),
         ]
     )
     command_line = [*assignments(settings or ()), *given]
@@ -84,6 +86,7 @@ def run_with(
             "log_format": log_format,
             "cluster": cluster,
             "node_name": node_name,
+            "cluster_import": cluster_import,
             "settings": settings,
         }
         typed = {name: value for name, value in options.items() if value}

@@ -22,6 +22,7 @@ class ServeOptions(TypedDict, total=False):
     log_format: str
     cluster: str
     node_name: str
+    cluster_import: bool
     settings: list[str]
 
 
@@ -32,6 +33,9 @@ def read_options(arguments: Sequence[str]) -> ServeOptions | None:
     for argument in rest:
         if argument == "--in-memory":
             found["in_memory"] = True
+            continue
+        if argument == "--cluster-import":
+            found["cluster_import"] = True
             continue
         name, _, value = argument.partition("=")
         if not value:

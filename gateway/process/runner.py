@@ -212,11 +212,16 @@ class BrokerRun:
                     first.default_permissions_write,
                     first.default_permissions_read,
                 ),
-                with_defaults=first.load_definitions is None,
+                with_defaults=first.load_definitions is None and self.cluster is None,
             )
             if self.plugins is not None:
                 self._register(self.plugins)
-            self._load_definitions()
+            if self.cluster is None:
+                self._load_definitions()
+            else:
+                from warren.gateway.cluster.starting import share_definitions
+
+                share_definitions(self.config, self.cluster, self._load_definitions)
             asked = self._load_back_ends(self.plugins)
             if self.plugins is not None:
                 self.plugins.prepare()

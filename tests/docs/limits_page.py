@@ -717,6 +717,14 @@ ACTING: Final = (
         "",
     ),
     Acting(
+        "a change of what a cluster shares that its NATS servers don't take: how long it waits",
+        ("core.cluster.agreements.PATIENCE_MS",),
+        "it is refused; one that was under way may be made all the same",
+        "none: an election among the servers takes less",
+        "who asks: 541 in AMQP 0-9-1, ERROR in STOMP, 503 over HTTP and in AMQP 1.0's management",
+        "",
+    ),
+    Acting(
         "a handshake between two nodes of a cluster, and what they say in it",
         (
             "gateway.cluster.links.CONNECT_S",
@@ -1065,6 +1073,8 @@ QUIET: Final = (
             "core.counters.QUEUES_PER_SLICE",
             "gateway.control.words.cluster.QUEUES_PER_SLICE",
             "gateway.cluster.node.QUEUES_PER_SLICE",
+            "core.cluster.definitions.replica.AT_ONCE",
+            "gateway.cluster.definitions.WRITES_MAX",
             "gateway.memory_breakdown.QUEUES_PER_SLICE",
             "core.broker.ROUNDS_MAX",
             "core.clients.outbox.RESUMED_AT_ONCE",
@@ -1298,6 +1308,7 @@ QUIET: Final = (
         "Texts for people end here.",
         (
             "gateway.authentication.http.SHOWN_MAX",
+            "core.cluster.definitions.joining.NAMED_MAX",
             "core.patterns.expression.SHOWN_MAX",
             "adapters.amqp10.conditions._DESCRIPTION_CHARACTERS_MAX",
             "core.administration.operations.activity.QUEUES_MAX",
@@ -1356,6 +1367,10 @@ QUIET: Final = (
             "core.access.answers.TTL_DEFAULT_MS",
             "gateway.cluster.flushing.FULL_RETRY_S",
             "gateway.cluster.node.START_WAIT_S",
+            "gateway.cluster.definitions.RETRY_S",
+            "gateway.cluster.definitions.LOOK_S",
+            "gateway.cluster.definitions.MARKER_S",
+            "core.cluster.definitions.table.MARKERS_KEPT_MS",
             "gateway.cluster.node.LOOK_S",
             "gateway.cluster.node.STRAY_S",
             "gateway.cluster.node.RETRY_S",
@@ -1548,6 +1563,8 @@ FORMAT_NAMES: Final = frozenset(
 
 FORMAT_CONSTANTS: Final = frozenset(
     {
+        "core.cluster.definitions.items.PART_MAX",
+        "core.cluster.definitions.joining.FORMAT",
         "adapters.stream.batches._SIZE_BYTES",
         "adapters.stream.batches._ZSTD",
         "adapters.stream.publishing.HEAD_BYTES",

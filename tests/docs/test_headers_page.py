@@ -23,9 +23,9 @@ NO_HEADERS: Final = {
     *("x-consistent-hash", "x-delayed-message", "x-local-random", "x-modulus-hash", "x-random", "x-recent-history"),
     *("x-federation-upstream", "x-jms-topic", "x-forwarded-for"),
     *("x-basic-type", "x-cc", "x-exchange", "x-opt-deaths", "x-routing-key"),
-    *("x-deferred", "x-opt-delivery-delay", "x-opt-delivery-time"),
+    *("x-deferred", "x-opt-delivery-delay", "x-opt-delivery-time", "x-cluster"),
 }
-"""Arguments and exchange types, HTTP's own and annotations of AMQP 1.0 that the source names in the same form."""
+"""Arguments and exchange types, HTTP's own, annotations of AMQP 1.0, a kind of rows: the source names them alike."""
 
 HEADER: Final = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 

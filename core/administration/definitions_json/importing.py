@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,8 @@ def import_definitions(broker: Broker, data: bytes | str, *, vhost: str | None =
     """Import a definitions file as exported by RabbitMQ or Warren; a second time changes nothing more.
 
     data: what the file holds.  vhost: import what belongs to virtual hosts into this one, and nothing else.
+    In a cluster it is agreed on row by row, and Unanswered is raised until it is; one that can't be to its end (NATS is
+    away) may be asked for again.
     Raises PreconditionFailed, having changed nothing, when the file can't be read or anything in it can't be imported.
     """
     try:
@@ -39,8 +42,15 @@ def import_definitions(broker: Broker, data: bytes | str, *, vhost: str | None =
         plan = Planner(broker, scratch_broker(broker), document, vhost).plan()
     except BrokerError as error:
         raise limited(PreconditionFailed(f"nothing was imported: {error.text}"), error.limit) from error
-    plan.carry_out(broker)
-    return Imported(plan.counts(), plan.warnings)
+    agreements = broker.agreements
+    if agreements is None or agreements.applying:
+        plan.carry_out(broker)
+        return Imported(plan.counts(), plan.warnings)
+    from warren.core.administration.definitions_json.sharing import carry_out_shared
+
+    intent = "import", hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest(), vhost
+    counts = carry_out_shared(broker, agreements, plan, intent)
+    return Imported(counts, plan.warnings)
 
 
 def report(imported: Imported) -> list[str]:

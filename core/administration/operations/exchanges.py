@@ -44,8 +44,6 @@ def declare(
     """
     found = vhosts.existing(broker, vhost)
     before = len(found.exchanges)
-    agreements = broker.agreements
-    was_agreed = agreements is not None and agreements.is_agreed(("exchange", vhost, name))
     table = table_from_json(arguments)
     exchange = exchanges.declare_exchange(
         Administrator(found, user),
@@ -57,7 +55,7 @@ def declare(
         arguments=table,
         arguments_raw=encode_table(table),
     )
-    return exchange, was_agreed or len(found.exchanges) > before
+    return exchange, len(found.exchanges) > before or broker.has_just_made("exchange", vhost, name)
 
 
 def delete(broker: Broker, vhost: str, name: str, *, if_unused: bool = False, user: User | str | None = None) -> None:

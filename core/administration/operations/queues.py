@@ -79,8 +79,6 @@ def declare(
     """
     found = vhosts.existing(broker, vhost)
     before = len(found.queues)
-    agreements = broker.agreements
-    was_agreed = agreements is not None and agreements.is_agreed(("queue", vhost, name))
     table = table_from_json(arguments)
     queue = queues.declare_queue(
         Administrator(found, user),
@@ -90,7 +88,7 @@ def declare(
         arguments=table,
         arguments_raw=encode_table(table),
     )
-    return queue, was_agreed or len(found.queues) > before
+    return queue, len(found.queues) > before or broker.has_just_made("queue", vhost, name)
 
 
 def delete(

@@ -57,7 +57,7 @@ class Membership:
     """Of one node.
 
     imports: whether what the cluster lacks is brought.  seed: makes what a blank broker starts with.  joined: called
-    once this node has all that the cluster has.
+    once this node has all that the cluster has.  refused: called once it can't.
     """
 
     def __init__(self, broker: Broker, replica: Replica, *, imports: bool = False) -> None:
@@ -70,6 +70,7 @@ class Membership:
         self.trouble = ""
         self.seed: Callable[[], None] = _nothing
         self.joined: Callable[[], None] = _nothing
+        self.refused: Callable[[], None] = _nothing
         agreements = replica.agreements
         agreements.propose = self._propose
         agreements.holds = lambda key, revision: replica.table.revision(key) == revision
@@ -242,6 +243,7 @@ class Membership:
         self.trouble = why
         self._replica.applies = False
         self._replica.proposals.refuse_all(f"nothing of the cluster's can be changed here: {why}")
+        self.refused()
 
 
 _ENDED: Final = object()

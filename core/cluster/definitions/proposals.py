@@ -221,6 +221,8 @@ class Proposals:
                     return True
                 of[other] = item.made
             before = table.item(key) if table.counts(key) else None
+            if before is None:
+                agreement.made.add(change[:3])
             made = 0 if before is None else before.made
             number = new_id()
             at_ms = max(agreement.began_at_ms, 0)

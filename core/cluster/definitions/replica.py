@@ -25,9 +25,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.cluster.definitions.applying import Applier
-from warren.core.cluster.definitions.items import CLUSTER_KEY, Item, decode, key_of
+from warren.core.cluster.definitions.items import CLUSTER_KEY, QUEUE, Item, decode, key_of
 from warren.core.cluster.definitions.proposals import Proposals
-from warren.core.cluster.definitions.rows import is_same, local_rows
+from warren.core.cluster.definitions.rows import NODE, is_same, local_rows
 from warren.core.cluster.definitions.table import Table
 from warren.core.component import Component
 
@@ -229,6 +229,11 @@ class Replica(Component):
         """Keep what is to be known of the cluster at the next start; it is committed with all that is done now."""
         self.saved = {**said, "revision": self.revision}
         self._broker.definitions.put(KIND, "", CLUSTER_KEY, self.saved)
+
+    def queue_numbers(self) -> set[int]:
+        """Of all replicated queues that there are, also of those that can't be here at present: those in their logs."""
+        items = (self.table.item(key) for key in self.table if self.table.counts(key))
+        return {item.made for item in items if item is not None and item.kind == QUEUE and not item.row.get(NODE)}
 
     # Doing the difference
 

@@ -8,7 +8,7 @@ from warren.core.administration import operations, vhost_limits
 from warren.core.administration.listing.parameters import GlobalParameterRow, ParameterRow
 from warren.core.administration.listing.selecting import equals
 from warren.core.administration.operations.policies import OPERATOR_POLICY
-from warren.core.administration.parameters import Parameter, list_parameters
+from warren.core.administration.parameters import Parameter, list_parameters, parameter_row
 from warren.core.errors import NoSuchParameter
 from warren.plugins.management import objects
 from warren.plugins.management.access import ADMINISTRATOR_TAG, Needs, check_tags
@@ -66,8 +66,8 @@ async def get_parameter(call: Call) -> object:
 @endpoint("PUT", ONE, "Set a runtime parameter.", needs=Needs.POLICYMAKER, body=ValueBody)
 async def put_parameter(call: Call) -> Created | None:
     body: ValueBody = call.body
-    made = _found(call) is None
     component, name = call.path["component"], call.path["parameter"]
+    made = _found(call) is None or call.broker.has_just_made(*parameter_row(call.vhost, component, name))
     _check_component(call)
     if ADMINISTRATOR_TAG not in call.user.tags:
         operations.parameters.check_reach(call.broker, call.user, call.vhost, component, name, body.value)
@@ -107,6 +107,7 @@ async def put_global_parameter(call: Call) -> Created | None:
     body: ValueBody = call.body
     name = call.path["parameter"]
     made = name not in dict(call.broker.parameters.globals())
+    made = made or call.broker.has_just_made("global_parameter", "", name)
     operations.parameters.set_global(call.broker, name, body.value)
     return Created() if made else None
 

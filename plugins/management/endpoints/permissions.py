@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from warren.core.access.topic_permissions import row_of
 from warren.core.administration import operations
 from warren.core.administration.listing.permissions import PermissionRow, TopicPermissionRow
 from warren.core.errors import NotFound
@@ -39,6 +40,7 @@ async def put_permission(call: Call) -> Created | None:
     body: PermissionsBody = call.body
     user = call.path["user"]
     before = call.broker.users.may_access_vhost(user, call.vhost)
+    before = before and not call.broker.has_just_made("permission", call.vhost, user)
     operations.permissions.set_permissions(call.broker, user, call.vhost, body.configure, body.write, body.read)
     return None if before else Created()
 
@@ -86,6 +88,7 @@ async def put_topic_permission(call: Call) -> Created | None:
     body: TopicPermissionsBody = call.body
     user = call.path["user"]
     before = any(row[:2] == (call.vhost, body.exchange) for row in call.broker.users.topic_permissions_of(user))
+    before = before and not call.broker.has_just_made(*row_of(user, call.vhost, body.exchange))
     operations.permissions.set_topic_permissions(call.broker, user, call.vhost, body.exchange, body.write, body.read)
     return None if before else Created()
 

@@ -102,7 +102,7 @@ def _existing(call: Call, kind: PolicyKind) -> Policy:
 
 def _put(call: Call, kind: PolicyKind) -> Created | None:
     body: PolicyBody = call.body
-    made = _found(call, kind) is None
+    made = _found(call, kind) is None or call.broker.has_just_made(kind, call.vhost, call.path["policy"])
     operations.policies.set_policy(
         call.broker,
         kind,

@@ -82,7 +82,7 @@ async def get_vhost(call: Call) -> object:
 async def put_vhost(call: Call) -> Created | None:
     body: VhostBody = call.body
     name = call.vhost
-    made = name not in call.broker.vhosts
+    made = name not in call.broker.vhosts or call.broker.has_just_made("vhost", "", name)
     change = operations.vhosts.add if made else operations.vhosts.update
     change(
         call.broker,

@@ -199,7 +199,9 @@ def test_what_is_known_of_no_queue_is_kept_until_it_is_known_to_be_deleted(vhost
     shard.engine.close()
     again = opened(vhost.broker, tmp_path)
     assert list(again.stored) == [NUMBER]
-    again.drop_unknown()
+    again.drop_unknown({NUMBER})
+    assert list(again.stored) == [NUMBER]
+    again.drop_unknown(())
     flush(again)
     again.engine.close()
     assert not opened(vhost.broker, tmp_path).stored

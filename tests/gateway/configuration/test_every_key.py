@@ -259,6 +259,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     # ClusterSettings
     "cluster": ("nats://127.0.0.1:1,127.0.0.1:2", SAME),
     "node_name": ("n1", SAME),
+    "cluster_import": (True, SAME),
     "cluster_shards": (5, SAME),
     "cluster_replicas": (5, SAME),
     "cluster_credentials": ("node.creds", SAME),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import pytest
 
 from tests.support.simulated_cluster import Bucket, Node, run
+from warren.core.administration.definitions_json.importing import import_definitions
 from warren.core.broker import Broker
 from warren.core.cluster.definitions.rows import local_rows
 from warren.core.declaring.actor import Administrator
@@ -268,6 +270,46 @@ def test_a_node_starts_without_the_bucket_and_knows_everything(nodes: list[Node]
     run(*nodes)
     assert three.has_joined
     assert shared(three) == shared(one)
+
+
+def test_an_import_is_agreed_on_and_what_is_a_nodes_own_of_it_is_done_there(nodes: list[Node]) -> None:
+    one, two, _ = nodes
+    data = json.dumps(
+        {
+            "vhosts": [{"name": "v", "description": "d"}],
+            "users": [{"name": "ada", "password_hash": "", "tags": []}],
+            "permissions": [{"user": "ada", "vhost": "v", "configure": "", "write": "", "read": ""}],
+            "policies": [{"vhost": "v", "name": "p", "pattern": "", "definition": {"max-length": 5}}],
+            "exchanges": [
+                {"vhost": "v", "name": "x", "type": "direct", "durable": True},
+                {"vhost": "v", "name": "own", "type": "direct", "durable": False},
+            ],
+            "queues": [
+                {"vhost": "v", "name": "q", "durable": True, "arguments": {"x-queue-type": "quorum"}},
+                {"vhost": "v", "name": "s", "durable": True, "arguments": {"x-queue-type": "stream"}},
+            ],
+            "bindings": [
+                {"vhost": "v", "source": source, "destination": queue, "destination_type": "queue", "routing_key": "k"}
+                for source in ("x", "own", "amq.direct")
+                for queue in ("q", "s")
+            ],
+        }
+    )
+    one.ask("import", lambda broker: import_definitions(broker, data).counts)
+    assert not one.answers
+    run(*nodes)
+    counts = {"users": 1, "vhosts": 1, "permissions": 1, "policies": 1, "exchanges": 2, "queues": 2, "bindings": 6}
+    assert one.answer("import") == counts
+    first, other = one.broker.vhosts["v"], two.broker.vhosts["v"]
+    assert {"q", "s"} <= set(first.queues)
+    assert "own" in first.exchanges
+    assert set(other.queues) == {"q"}
+    assert "own" not in other.exchanges
+    assert [len(first.exchanges[name].bindings) for name in ("x", "own", "amq.direct")] == [2, 2, 2]
+    assert [len(other.exchanges[name].bindings) for name in ("x", "amq.direct")] == [1, 1]
+    assert other.queues["q"].policy == "p"
+    assert two.broker.users.may_access_vhost("ada", "v")
+    assert {key: value for key, value in shared(one).items() if "own" not in key[2]} == shared(two)
 
 
 def test_what_is_a_nodes_own_stays_there(nodes: list[Node]) -> None:
