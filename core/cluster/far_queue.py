@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Arrival(NamedTuple):
-    """A message that the other node has given: to be settled there by its tag."""
+    """A message that the other node has given to somebody who isn't a consumer: to be settled there by its tag."""
 
     tag: int
     message: "Message"
@@ -103,8 +103,11 @@ class NearQueue(Protocol):
     def confirmed(self, number: int, *, multiple: bool, taken: bool) -> None:
         """The other node's word about a publish, or with `multiple` about all up to it."""
 
-    def arrived(self, tag: str, arrivals: list[Arrival]) -> None:
-        """Deliveries to the consumer of this tag, in order."""
+    def arrived(self, tag: str, tags: list[int], messages: list[Message], *, redelivered: bool) -> None:
+        """Deliveries to the consumer of this tag, in order, with a delivery tag each.
+
+        redelivered: they were delivered before, all of them or none.
+        """
 
     def ended(self, tag: str, error: BrokerError | None) -> None:
         """A consumer has ended there.  error: why it was refused; None where it ran and the queue is gone."""

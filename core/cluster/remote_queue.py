@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from warren.core.cluster.taker import Taker
@@ -82,6 +83,7 @@ class RemoteQueue(Queue):
         "_held",
         "_held_bytes",
         "_known",
+        "_last_taker",
         "_looked_at_ms",
         "_looking",
         "_number",
@@ -120,6 +122,7 @@ class RemoteQueue(Queue):
         self._deadline: Deadline | None = None
         self._takers: dict[Consumer, Taker] = {}
         self._touched: dict[Taker, None] = {}
+        self._last_taker: Taker | None = None
         # The tags of what was given out and isn't settled, by sequence; and the sequences in the order of coming, where
         # what is settled stays until it is the first.
         self._tags: dict[int, tuple[int, Taker | None]] = {}
@@ -435,6 +438,7 @@ class RemoteQueue(Queue):
         if consumer in self.consumers:
             self.consumers.remove(consumer)
         taker = self._takers.pop(consumer, None)
+        self._last_taker = None
         self.read_at_ms = self.vhost.broker.now_ms
         if taker is None:
             return
@@ -484,31 +488,28 @@ class RemoteQueue(Queue):
         self._touched[taker] = None
         self.mark_dirty()
 
-    def arrived(self, tag: str, arrivals: list[Arrival]) -> None:
+    def arrived(self, tag: str, tags: list[int], messages: list[Message], *, redelivered: bool) -> None:
         """See NearQueue."""
-        taker = next((each for each in self._takers.values() if each.tag == tag), None)
+        taker = self._last_taker
+        if taker is None or taker.tag != tag:
+            taker = next((each for each in self._takers.values() if each.tag == tag), None)
+            self._last_taker = taker
         if taker is None or taker.withdrawn:
             # The consumer has ended, or can't take any more, and these were on their way.
-            for arrival in arrivals:
-                self.far.requeue(arrival.tag, failed=False)
+            for delivery_tag in tags:
+                self.far.requeue(delivery_tag, failed=False)
             return
-        tags, order, ready = self._tags, self._order, taker.ready
-        size_bytes = 0
-        for delivery_tag, message, redelivered in arrivals:
-            sequence = message.sequence
-            tags[sequence] = (delivery_tag, taker)
-            order.append(sequence)
-            if redelivered:
-                taker.again += 1
-                self._mark(message)
-            ready.append(message)
-            size_bytes += message.body_size
-        taker.arrived(len(arrivals), size_bytes)
+        sequences = [message.sequence for message in messages]
+        self._tags.update(zip(sequences, zip(tags, repeat(taker)), strict=False))
+        self._order.extend(sequences)
+        if redelivered:
+            taker.again += len(messages)
+            for message in messages:
+                # Its position, which means nothing here, says so as long as it waits.
+                message.position = REDELIVERED
+        taker.ready.extend(messages)
+        taker.arrived(len(messages), sum([message.body_size for message in messages]))
         self._touch(taker)
-
-    def _mark(self, message: Message) -> None:
-        """It was delivered before; its position, which means nothing here, says so as long as it waits."""
-        message.position = REDELIVERED
 
     def drain(self) -> None:
         """Tell the other node what was acknowledged, hand on what has come, and grant what can be taken."""

@@ -28,7 +28,6 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.codec.framing import FRAMED_FOR_CHANNEL, content_frames
 from warren.adapters.peers.errors import PeerError
-from warren.core.cluster.far_queue import Arrival
 from warren.core.messages.address import Address
 from warren.core.messages.internal_headers import without_internal
 from warren.core.messages.message import Message
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 _unpack_method_frame: Final = Struct(">BHIHH").unpack_from
 _unpack_content_header: Final = Struct(">BHIHHQ").unpack_from
 _unpack_envelope: Final = Struct(">BHI").unpack_from
-_unpack_tag: Final = Struct(">Q").unpack_from
 _unpack_ack: Final = Struct(">QB").unpack_from
 
 BASIC_DELIVER: Final = 60
@@ -110,76 +108,31 @@ def parse(connection: LinkConnection, data: bytes) -> int:
     position = 0
     end = len(data)
     channels = connection.far_channels
-    broker = connection.broker
-    now_ms = broker.now_ms
-    arrivals: list[Arrival] = []
-    to: FarChannel | None = None
-    row: Row | None = None
-    try:
-        while end - position >= METHOD_FRAME_LEAST:
-            if row is not None and to is not None and position + row.size <= end:
-                tag_at = position + len(row.before)
-                body = position + row.body_starts
-                stop = position + row.size
-                if (
-                    data.startswith(row.before, position)
-                    and data.startswith(row.behind, tag_at + TAG_BYTES)
-                    and data[stop - 1] == FRAME_END
-                ):
-                    broker.sequence = sequence = broker.sequence + 1
-                    content = row.head + data[body:stop] if row.framed_for else data[body : body + row.body_size]
-                    message = Message(
-                        sequence,
-                        row.address,
-                        row.properties,
-                        content,
-                        row.body_at,
-                        row.body_size,
-                        row.framed_for,
-                        now_ms,
-                    )
-                    arrivals.append(Arrival(_unpack_tag(data, tag_at)[0], message, row.redelivered))
-                    position = stop
+    while end - position >= METHOD_FRAME_LEAST:
+        kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
+        stop = position + FRAME_PREFIX_BYTES + size
+        if stop >= end:
+            break
+        if data[stop] != FRAME_END:
+            raise PeerError(f"a frame of the peer's ends with octet {data[stop]:#04x}, not 0xce")
+        if kind == FRAME_METHOD and class_id == CLASS_BASIC:
+            channel = channels.get(number)
+            if channel is None:
+                pass
+            elif method_id == BASIC_DELIVER:
+                row = _row(connection, channel, data, position, stop, end)
+                if row is not None:
+                    position = _take_row(connection, channel, row, data, position, end)
                     continue
-            kind, number, size, class_id, method_id = _unpack_method_frame(data, position)
-            stop = position + FRAME_PREFIX_BYTES + size
-            if stop >= end:
-                break
-            if data[stop] != FRAME_END:
-                raise PeerError(f"a frame of the peer's ends with octet {data[stop]:#04x}, not 0xce")
-            if kind == FRAME_METHOD and class_id == CLASS_BASIC:
-                channel = channels.get(number)
-                if channel is None:
-                    pass
-                elif method_id == BASIC_DELIVER:
-                    found = _row(connection, channel, data, position, stop, end)
-                    if found is not None:
-                        if (
-                            arrivals
-                            and to is not None
-                            and row is not None
-                            and (to is not channel or row.consumer_tag != found.consumer_tag)
-                        ):
-                            to.near.arrived(row.consumer_tag, arrivals)
-                            arrivals = []
-                        to, row = channel, found
-                        continue
-                elif method_id == BASIC_ACK:
-                    tag, multiple = _unpack_ack(data, position + CONSUMER_TAG_AT)
-                    channel.near.confirmed(tag, multiple=multiple != 0, taken=True)
-                    position = stop + 1
-                    continue
-            if arrivals and to is not None and row is not None:
-                to.near.arrived(row.consumer_tag, arrivals)
-                arrivals = []
-            row = None
-            connection.frame(kind, number, data[position + FRAME_PREFIX_BYTES : stop])
-            position = stop + 1
-            if connection.closed is not None:
-                return end
-    finally:
-        if arrivals and to is not None and row is not None:
-            to.near.arrived(row.consumer_tag, arrivals)
+            elif method_id == BASIC_ACK:
+                tag, multiple = _unpack_ack(data, position + CONSUMER_TAG_AT)
+                channel.near.confirmed(tag, multiple=multiple != 0, taken=True)
+                position = stop + 1
+                continue
+        connection.frame(kind, number, data[position + FRAME_PREFIX_BYTES : stop])
+        position = stop + 1
+        if connection.closed is not None:
+            return end
     while FRAME_LEAST <= end - position < METHOD_FRAME_LEAST:
         kind, number, size = _unpack_envelope(data, position)
         stop = position + FRAME_PREFIX_BYTES + size
@@ -189,6 +142,40 @@ def parse(connection: LinkConnection, data: bytes) -> int:
             raise PeerError(f"a frame of the peer's ends with octet {data[stop]:#04x}, not 0xce")
         connection.frame(kind, number, data[position + FRAME_PREFIX_BYTES : stop])
         position = stop + 1
+    return position
+
+
+def _take_row(connection: LinkConnection, channel: FarChannel, row: Row, data: bytes, position: int, end: int) -> int:
+    """Hand on the delivery at `position`, which is of this row, and those behind it that are, too; where they end."""
+    broker = connection.broker
+    now_ms = broker.now_ms
+    before, behind, head = row.before, row.behind, row.head
+    address, properties, framed_for = row.address, row.properties, row.framed_for
+    size, body_at, body_size, body_starts = row.size, row.body_at, row.body_size, row.body_starts
+    content_size = body_size if not framed_for else size - body_starts
+    tag_starts = len(before)
+    behind_starts = tag_starts + TAG_BYTES
+    sequence = broker.sequence
+    tags: list[int] = []
+    messages: list[Message] = []
+    while True:
+        body = position + body_starts
+        content = data[body : body + content_size]
+        if framed_for:
+            content = head + content
+        sequence += 1
+        messages.append(Message(sequence, address, properties, content, body_at, body_size, framed_for, now_ms))
+        tags.append(int.from_bytes(data[position + tag_starts : position + behind_starts], "big"))
+        position += size
+        if (
+            position + size > end
+            or not data.startswith(before, position)
+            or not data.startswith(behind, position + behind_starts)
+            or data[position + size - 1] != FRAME_END
+        ):
+            break
+    broker.sequence = sequence
+    channel.near.arrived(row.consumer_tag, tags, messages, redelivered=row.redelivered)
     return position
 
 

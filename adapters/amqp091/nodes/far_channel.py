@@ -158,7 +158,7 @@ class FarChannel(ClientChannel):
         connection = self.link_connection
         if isinstance(method, methods.BasicDeliver):
             arrival = self._arrival(method.delivery_tag, method, properties, body)
-            self.near.arrived(method.consumer_tag, [arrival])
+            self.near.arrived(method.consumer_tag, [arrival.tag], [arrival.message], redelivered=arrival.redelivered)
         elif isinstance(method, methods.BasicGetOk):
             self._found = [self._arrival(method.delivery_tag, method, properties, body)]
             self._replied(method)
