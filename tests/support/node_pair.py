@@ -14,9 +14,13 @@ from warren.adapters.amqp091.nodes.owning_end import NodeAccess
 from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.cluster.remote_types import remote_queue
 from warren.core.messages.field_table import Encodable
+from warren.core.messages.message import Message
+from warren.core.messages.properties import encode_properties
 from warren.core.queues.base import Queue
+from warren.core.routing.receipt import Receipt
 
 SECRET = b"the secret of this cluster"
+PERSISTENT = encode_properties(delivery_mode=2)
 ROUNDS_MAX = 10_000
 
 
@@ -144,3 +148,21 @@ class NodePair:
         """A durable queue of the far node, and what stands for it at the near one."""
         own = core_clients.queue(self.far, name, arguments, durable=True)
         return own, self.remote(name, arguments)
+
+
+def publish_near(pair: NodePair, *bodies: bytes, exchange: str = "", key: str = "q") -> list[bool | None]:
+    """Publish at the near node; what each receipt says afterwards, None for nothing yet."""
+    vhost = pair.near.vhost
+    answers: list[bool | None] = []
+    for body in bodies:
+        route = vhost.route(exchange, key)
+        receipt = route.receipt or Receipt()
+        message = Message(
+            vhost.broker.next_sequence(), route.address, PERSISTENT, body, 0, len(body), 0, vhost.broker.now_ms
+        )
+        vhost.publish(route, message, None, 0, receipt)
+        index = len(answers)
+        answers.append(None)
+        receipt.then(lambda taken, index=index: answers.__setitem__(index, taken))  # type: ignore[misc]
+    pair.settle()
+    return answers
