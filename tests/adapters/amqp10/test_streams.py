@@ -148,7 +148,7 @@ def test_rows_come_out_as_they_went_in(client: Amqp10Client, connect: Connect, s
         for _ in range(draw.choice([1, 2, 30])):
             sent.append((annotations, bare + data(draw.randbytes(size)) + footer))
             client.publish(annotations + sent[-1][1], handle=100, settled=True)
-    reader = connect(frame_max=draw.choice([512, 1 << 16]))
+    reader = connect(max_frame_size=draw.choice([512, 1 << 16]))
     attach(reader, {"rabbitmq:stream-offset-spec": 10}, **({"snd_settle_mode": SETTLED} if settled else {}))
     frames: list[Frame] = []
     count = 0

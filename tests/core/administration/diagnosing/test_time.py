@@ -15,11 +15,13 @@ from warren.core.administration.diagnosing.words import counted, mebibytes, span
 from warren.core.brief import MESSAGES_MAX, OWNERS_MAX, PERIOD_MS, Brief, BriefLives, stem
 from warren.core.declaring.queues import create_queue
 from warren.core.errors import NotFound
+from warren.core.messages.address import Address
+from warren.core.messages.message import Message
+from warren.core.messages.properties import EMPTY
 
 if TYPE_CHECKING:
     from warren.core.administration.listing.channels import ChannelRow
     from warren.core.broker import SessionEntry
-    from warren.core.messages.message import Message
     from warren.core.queues.base import Queue
     from warren.core.queues.unacked import Unacked
 
@@ -102,7 +104,7 @@ class _Held:
     def __init__(self, queue: Queue) -> None:
         self.delivery_tag = 1
         self.delivery_notes: list[tuple[int, int]] = []
-        self.unacked: Unacked = {1: (queue, cast("Message", None), None)}
+        self.unacked: Unacked = {1: (queue, Message(1, Address("", "orders"), EMPTY, b"", 0, 0, 0, 0), None)}
 
     def connection_row(self) -> SimpleNamespace:
         return SimpleNamespace(name="held", client=None)
