@@ -220,6 +220,8 @@ async def test_a_stream_that_is_silent_for_too_long_is_given_up(autojump_clock: 
         there._one = never_ends  # type: ignore[method-assign]
         await set_shovel(broker, **of(there, src_mode="events", src_timeout=90))
         assert await take(here, "in", 1) == [b"a"]
+        await trio.sleep(89)  # with one jump of the clock; `until_state` would look 18,000 times
+        assert (await status(broker))["state"] == "running"
         await until_state(broker, "terminated", "the source was silent for 90 s")
 
 
