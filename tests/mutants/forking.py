@@ -27,6 +27,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutants.caches import clearing_of
+from tests.mutants.time_limit import TimeLimit
 
 POLL_S: Final = 0.002
 
@@ -103,13 +104,13 @@ class Forking:
                 code = _run(chosen) if changed and _exchange(functions, changed) else NOT_EXCHANGED
             finally:
                 os._exit(code)
-        give_up_at = time.monotonic() + wanted.seconds
+        limit = TimeLimit(pid, wanted.seconds)
         while True:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 _kill_group(pid)
                 return os.waitstatus_to_exitcode(status)
-            if time.monotonic() > give_up_at:
+            if limit.is_over():
                 _kill_group(pid)
                 os.waitpid(pid, 0)
                 return FAILED

@@ -20,6 +20,7 @@ import pytest
 
 from tests.mutants.covering import Chosen, Tracer
 from tests.mutants.forking import Forking, Wanted
+from tests.mutants.time_limit import TimeLimit
 
 PRELOADED: Final = ("trio", "hypothesis", "pytest_trio", "pika", "h11", "wsproto", "typer", "rich", "ssl", "sqlite3")
 
@@ -46,7 +47,7 @@ class Child:
     """A process that runs tests in a copy of the repository."""
 
     pid: int
-    ends_at: float
+    limit: TimeLimit
 
     def poll(self) -> int | None:
         """Its exit code, once it is over or its time is."""
@@ -54,7 +55,7 @@ class Child:
         if pid:
             self._kill_group()
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() < self.ends_at:
+        if not self.limit.is_over():
             return None
         self.kill()
         return TOO_LATE
@@ -113,7 +114,7 @@ def _fork(repository: Path, tree: Path, log: Path, seconds: float, run: Callable
     sys.stderr.flush()
     pid = os.fork()
     if pid:
-        return Child(pid, time.monotonic() + seconds)
+        return Child(pid, TimeLimit(pid, seconds))
     code = 70
     try:
         os.setpgid(0, 0)

@@ -12,7 +12,7 @@ import pytest
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 
 SECONDS = "5"
-"""For each mutant, by the clock on the wall: one that survives may not be taken for a loop on a busy machine."""
+"""For each mutant, of processor time: one that survives may not be taken for a loop."""
 
 TIMEOUT_S = 250
 pytestmark = pytest.mark.limits(seconds=2 * TIMEOUT_S)

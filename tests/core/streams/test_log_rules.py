@@ -8,6 +8,7 @@ import tempfile
 from itertools import accumulate
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -25,6 +26,8 @@ from warren.core.streams.segment_file import (
     rewritten_name,
     segment_name,
 )
+
+pytestmark = pytest.mark.limits(seconds=600)  # four seconds, which a very busy machine may take minutes for
 
 SEGMENT_BYTES = 400
 

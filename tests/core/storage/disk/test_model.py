@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -30,6 +31,8 @@ from warren.core.messages.message import UNSTORED, Message
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.disk.records import KEYED_START_SIZE
 from warren.core.storage.engine import Flush
+
+pytestmark = pytest.mark.limits(seconds=600)  # four seconds, which a very busy machine may take minutes for
 
 Entry = tuple[int, int]
 """(queue id, message number): message numbers grow in the order of appending."""
