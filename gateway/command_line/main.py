@@ -68,8 +68,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _serve(options: ServeOptions) -> None:
-    # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
-    gc.disable()
+    # Of what starting allocates little is garbage, and that has just been made: a dataclass leaves the class that
+    # it was. So the collector looks at what is young alone, until all is loaded (gateway/loading/rest.py).
+    gc.set_threshold(10_000, 1_000, 1_000)
     from warren.gateway.command_line import serve
 
     serve.run_with(**options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -99,8 +98,6 @@ def run(config: Config, read_config: Callable[[], Config] | None = None) -> None
     read_config: reads the configuration again, for SIGHUP.
     """
     asked = note_stop_signals()
-    # Nothing that starting allocates is garbage; the collector comes on when the broker is ready.
-    gc.disable()
     process = config.section(ProcessSettings)
     spare_what_no_line_has()
     log = configure_logging(process.log_level, log_format=process.log_format).getChild("start")

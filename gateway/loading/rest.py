@@ -53,4 +53,3 @@ async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    gc.enable()
