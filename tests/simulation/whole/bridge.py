@@ -157,11 +157,11 @@ class BridgeDestination(BridgeEnd):
         self.flush()
         number = channel.publish(*self._headers.address(message), self._headers.properties(message), message.body)
         self._in_flight.sent(number, message)
-        copies = source.message.copies
-        copy = copies.get(OUT)
+        # Not one of the message's own copies, which its publisher's confirm is about.
+        copies = self.ledger.copies.setdefault(OUT, {})
+        copy = copies.get(source.message.number)
         if copy is None:
-            copy = copies[OUT] = Copy(source.message, OUT, loose=True, durable=source.durable)
-            self.ledger.copies.setdefault(OUT, {})[source.message.number] = copy
+            copy = copies[source.message.number] = Copy(source.message, OUT, loose=True, durable=source.durable)
         self._sent[number] = copy
         self.flush()
 

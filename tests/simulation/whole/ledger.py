@@ -357,7 +357,7 @@ class Ledger:
         last: dict[str, int] = {}
         for body in bodies:
             message = self.messages[self.number_of(body)]
-            if message.copies[queue].loose or message.is_again:
+            if self.copies[queue][message.number].loose or message.is_again:
                 continue
             if last.get(message.publisher, 0) >= message.number:
                 raise Broken(f"{queue} has {message.number} of {message.publisher} behind {last[message.publisher]}")
