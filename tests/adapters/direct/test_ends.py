@@ -160,7 +160,7 @@ def test_the_broker_itself_may_do_everything(broker: SimulatedBroker, session: D
 @pytest.mark.parametrize("add", ["add_user", "add_user_hash"])
 def test_nobody_can_have_the_brokers_name(broker: SimulatedBroker, add: str) -> None:
     with pytest.raises(PreconditionFailed, match="the broker's own"):
-        getattr(broker.broker.users, add)(BROKER_NAME, "", None)
+        getattr(broker.broker.users, add)(BROKER_NAME, "", None if add == "add_user_hash" else ())
     with pytest.raises(PreconditionFailed, match="the broker's own"):
         broker.broker.users.put_user(BROKER)
     with pytest.raises(AccessRefused):
