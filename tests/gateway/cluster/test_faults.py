@@ -61,6 +61,12 @@ def test_an_owner_that_was_paused_lets_go_of_its_shards_and_goes_on(nodes: Nodes
 
 
 def test_nats_that_is_away_at_the_start_is_waited_for(nodes: Nodes, servers: list[NatsServer]) -> None:
+    # A node that was never in its cluster has no users yet; this one has, and knows them.
+    n1 = nodes.start("n1", shards=1)
+    with channel_of(n1) as channel:
+        channel.queue_declare("own", durable=True)
+        channel.queue_declare("q", durable=True, arguments=QUORUM)
+    assert n1.stop() == 0
     for server in servers:
         server.stop()
     n1 = nodes.start("n1", shards=1)
