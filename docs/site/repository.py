@@ -23,7 +23,7 @@ from docs.site.navigation import relative_uri
 
 _BINARY = (".gif", ".jpg", ".png", ".svg", ".webp")
 
-_UNSHOWN = ("__pycache__", "node_modules")
+_UNSHOWN = ("__pycache__", "corpus", "node_modules")
 
 
 class Repository:
@@ -96,7 +96,10 @@ def _file(app: Sphinx, file: Path) -> str:
         language = get_lexer_for_filename(file.name).aliases[0]
     except ClassNotFound:
         language = "text"
-    text = file.read_text("utf-8")
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError:
+        return f"<p>{file.stat().st_size} bytes that are no text.</p>"
     return str(app.builder.highlighter.highlight_block(text, language, force=True, linenos="inline"))  # type: ignore[attr-defined]
 
 
