@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -175,7 +175,7 @@ class Page:
                 there.add(_without_query(parameters["response"]["url"]))
             elif name == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
                 text, url = parameters["entry"]["text"], parameters["entry"].get("url", "")
-                if " 404 " not in text or _without_query(url) not in there:
+                if " 404 " not in text or not _is_below(_without_query(url), there):
                     found.append(f"{text} {url}")
             elif name == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
                 found.append(str([each.get("value", each.get("description")) for each in parameters["args"]]))
@@ -184,6 +184,11 @@ class Page:
     def expect(self, *parts: str) -> None:
         """Complaints that contain one of these are none: the browser writes one for each connection that fails."""
         self._expected += parts
+
+
+def _is_below(url: str, there: Collection[str]) -> bool:
+    """Whether it is one of these, or belongs to one."""
+    return any(url == each or url.startswith(f"{each}/") for each in there)
 
 
 def _without_query(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -10,7 +10,10 @@ from tests.support.field_values import tables
 from warren.adapters.amqp091.codec.methods import Method
 from warren.adapters.amqp091.codec.methods_wire import registered
 
-METHODS: list[type[Method]] = [registered[ids] for ids in sorted(registered)]
+BETWEEN_NODES: Final = 200
+"""The class of methods that nodes of a cluster have, where their modules are imported."""
+
+METHODS: list[type[Method]] = [registered[ids] for ids in sorted(registered) if ids[0] != BETWEEN_NODES]
 
 argument_values: dict[str, st.SearchStrategy[Any]] = {
     "octet": st.integers(0, 2**8 - 1),

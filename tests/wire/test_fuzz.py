@@ -30,7 +30,9 @@ GROWTH_BYTES_MAX = 64 * 2**20
 @pytest.fixture(scope="module")
 def victim() -> Iterator[Broker]:
     """A broker for these tests alone."""
-    with run_warren("--set", f"refused_login_delay_s={REFUSED_LOGIN_DELAY_S}") as broker:
+    # Nobody is to be taken for somebody who guesses passwords.
+    options = (f"refused_login_delay_s={REFUSED_LOGIN_DELAY_S}", "failed_logins_per_minute_max=0")
+    with run_warren(*(part for each in options for part in ("--set", each))) as broker:
         before = usage_of_tree(broker.process_id).resident_bytes
         yield broker
         assert "Traceback" not in broker.read_log()

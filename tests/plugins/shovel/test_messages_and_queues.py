@@ -319,11 +319,16 @@ async def test_a_destination_that_confirms_late_is_bounded_by_the_prefetch(autoj
                 dest_predeclared=True,
                 src_prefetch_count=10,
             )
-            for _ in range(60):
-                await trio.sleep(1)
-                found = await status(broker)
+            # The clock goes on while threads are at work, so that a start takes any time.
+            await until_state(broker, "running")
+            found = await status(broker)
+            for _ in range(600):
+                if found["forwarded"] == 50:
+                    break
                 assert found["state"] == "running"
                 assert found["pending"] <= 10
+                await trio.sleep(1)
+                found = await status(broker)
             assert found["forwarded"] == 50
             assert await take(here, "in", 50) == BODIES[:50]
 
