@@ -27,8 +27,9 @@ class Program:
         self._log = log
 
     def lines(self) -> list[str]:
-        """What it has printed so far, on both outputs."""
-        return self._log.read_text().splitlines()
+        """The lines that it has printed so far, on both outputs, without one that hasn't ended yet."""
+        text = self._log.read_text()
+        return text[: text.rfind("\n") + 1].splitlines()
 
     def wait_for(self, line: str) -> None:
         """Return once it has printed this line; raises child.ChildError if it ends instead, or takes too long."""

@@ -1,7 +1,7 @@
 """A type of queue that answers everything late: publishes, gets, purges, deletes and declarations.
 
 It keeps its messages in memory and stores through the engine, and isn't derived from any other type.  How late it is,
-in milliseconds of virtual time, is its argument `x-late-by`.
+in milliseconds of virtual time, is its argument `x-late-by`.  A held one answers nothing until it is released.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class LateQueue(Queue):
     """See the head of this file.
 
     ready: what waits for a consumer, in order.  undecided: publishes that it hasn't answered.  refuses, fails: what is
-    asked from now on is refused, or answered by an error.
+    asked from now on is refused, or answered by an error.  held: what it will answer once `release` is called; None
+    while it isn't held.
     """
 
     type_name = "late"
@@ -47,10 +48,24 @@ class LateQueue(Queue):
         self.refuses = False
         self.fails = False
         self.closed = False
+        self.held: list[Callable[[], None]] | None = None
         self._delivered: set[int] = set()
         self._redelivered_until = 0
 
+    def hold(self) -> None:
+        """Answer nothing of what is asked from now on, however long it takes."""
+        self.held = []
+
+    def release(self) -> None:
+        """Answer what was held back, and all that is asked from now on, as late as `x-late-by` says."""
+        held, self.held = self.held or [], None
+        for call in held:
+            self._later(call)
+
     def _later(self, call: Callable[[], None]) -> None:
+        if self.held is not None:
+            self.held.append(call)
+            return
         broker = self.vhost.broker
         broker.deadlines.schedule(broker.now_ms + self.late_by_ms, lambda now_ms: call())
 

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.plugins.shovel.brokers import PERSISTENT, ask, edge, fill, set_shovel, status, take, until, until_state
-from tests.support.late_queue import late_queues
+from tests.support.late_queue import LateQueue, late_queues
 from warren.core.messages.properties import encode_properties
 from warren.gateway import open_broker
 from warren.gateway.configuration.config import Config
@@ -292,9 +292,13 @@ async def test_nothing_is_doubled_by_stopping_under_way(how: str) -> None:
             await far.declare_queue("in", durable=True, arguments={"x-queue-type": "late", "x-late-by": 400})
             await to_upstream(broker, upstream.url(), dest_predeclared=True)
             await until_state(broker, "running")
+            queue = upstream._server.broker.vhost("/").queue("in")
+            assert isinstance(queue, LateQueue)
+            queue.hold()
             await fill(here, "out", BODIES)
             while (await status(broker))["pending"] < len(BODIES):
                 await trio.sleep(0.002)
+            queue.release()
             if how == "restart_shovel":
                 await word(broker, "restart_shovel", "s")
             else:
