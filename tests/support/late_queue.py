@@ -1,7 +1,7 @@
 """A type of queue that answers everything late: publishes, gets, purges, deletes and declarations.
 
 It keeps its messages in memory and stores through the engine, and isn't derived from any other type.  How late it is,
-in milliseconds of virtual time, is its argument `x-late-by`.  A held one answers nothing until it is released.
+in milliseconds of virtual time, is its argument `x-late-by`.  A held one answers nothing until it is told to.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LateQueue(Queue):
     """See the head of this file.
 
     ready: what waits for a consumer, in order.  undecided: publishes that it hasn't answered.  refuses, fails: what is
-    asked from now on is refused, or answered by an error.  held: what it will answer once `release` is called; None
+    asked from now on is refused, or answered by an error.  held: what it will answer once `answer_held` is called; None
     while it isn't held.
     """
 
@@ -56,7 +56,7 @@ class LateQueue(Queue):
         """Answer nothing of what is asked from now on, however long it takes."""
         self.held = []
 
-    def release(self) -> None:
+    def answer_held(self) -> None:
         """Answer what was held back, and all that is asked from now on, as late as `x-late-by` says."""
         held, self.held = self.held or [], None
         for call in held:
