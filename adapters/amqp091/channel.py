@@ -314,13 +314,13 @@ class Channel:
     def begin_reply_consumer(self, queue: Queue) -> None:
         """Direct reply-to: `queue` takes the replies to what is published on this channel (spec A.7)."""
         self.reply_queue = queue
-        self.client.vhost.reply_queues[queue.name] = queue
+        self.client.vhost.add_reply_queue(queue)
         self.client.vhost.changed()
 
     def end_reply_consumer(self) -> None:
         """The direct reply-to consumer is gone; replies still under way are dropped."""
         if self.reply_queue is not None:
-            self.client.vhost.reply_queues.pop(self.reply_queue.name, None)
+            self.client.vhost.remove_reply_queue(self.reply_queue.name)
             self.client.vhost.changed()
             self.reply_queue = None
 

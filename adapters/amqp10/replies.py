@@ -42,7 +42,7 @@ class ReplyLink(OutgoingLink):
     def end(self) -> None:
         """Its address means nothing any more."""
         vhost = self.session.client.vhost
-        vhost.reply_queues.pop(self.consumer.queue.name, None)
+        vhost.remove_reply_queue(self.consumer.queue.name)
         vhost.changed()
         super().end()
 
@@ -62,6 +62,6 @@ def reply_link(session: AmqpSession, body: Attach, source: Source, made: Source)
     expiry_of(source, made, lasts=False)
     link = ReplyLink(session, body, queue, settled=True, arguments={})
     queue.add_consumer(link.consumer)
-    vhost.reply_queues[queue.name] = queue
+    vhost.add_reply_queue(queue)
     vhost.changed()
     return link

@@ -13,6 +13,7 @@ from warren.core.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from warren.core.cluster.beyond import Beyond
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -61,6 +62,18 @@ class ClusterHook(Protocol):
 
         Raises PreconditionFailed (406) for arguments that can't be.
         """
+
+    def beyond_of(self, vhost: VirtualHost) -> Beyond | None:
+        """Where messages of a virtual host go on other nodes; None where none can be reached from here."""
+
+    def queue_made(self, queue: Queue) -> None:
+        """A queue was declared here."""
+
+    def queue_named(self, vhost: VirtualHost, name: str) -> None:
+        """A queue is there that this node alone knows: the default exchange leads there."""
+
+    def queue_unnamed(self, vhost: VirtualHost, name: str) -> None:
+        """It isn't any more."""
 
     def place_of(self, queue: Queue) -> Node | None:
         """The node that has a queue which isn't here; None where nobody has it, as far as is known."""

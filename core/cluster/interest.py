@@ -29,6 +29,9 @@ from typing import Final, NamedTuple, TypeAlias
 PART_MAX: Final = 2000
 """Interests in one word: some 100 KiB, an eighth of what NATS takes in a message."""
 
+PART_BYTES_MAX: Final = 256 * 1024
+"""And their keys and arguments, which may be long; one of them is at most about as long as that."""
+
 EARLY_MAX: Final = 64
 """Updates of a node that are kept because one before them is missing; with more, its snapshot says it all."""
 
@@ -124,7 +127,8 @@ class OwnInterest:
         removed = sorted(each for each in touched if each not in self._counts and each in self._told)
         self._told.update(added)
         self._told.difference_update(removed)
-        return [self._update(*changes) for changes in _parts(added, removed)]
+        words = [self._update(part, ()) for part in _parts(added)]
+        return words + [self._update((), part) for part in _parts(removed)]
 
     def _update(self, added: Iterable[Interest], removed: Iterable[Interest]) -> Update:
         self._number += 1
@@ -136,8 +140,7 @@ class OwnInterest:
 
     def snapshot(self) -> list[Snapshot]:
         """All that was told; for who asks."""
-        told = sorted(self._told)
-        parts = [told[at : at + PART_MAX] for at in range(0, len(told), PART_MAX)] or [[]]
+        parts = list(_parts(sorted(self._told))) or [[]]
         return [
             Snapshot(self.node, self.epoch, self._number, index, len(parts), frozenset(part))
             for index, part in enumerate(parts)
@@ -169,6 +172,11 @@ class OthersInterest:
         self._changed = changed
         self._of: dict[str, _OfNode] = {}
         self._there: set[str] = set()
+
+    @property
+    def nodes(self) -> set[str]:
+        """The other nodes of the cluster."""
+        return set(self._there)
 
     def interests(self, node: str) -> frozenset[Interest]:
         """What a node has, as far as is known."""
@@ -254,7 +262,16 @@ class OthersInterest:
             self._changed(node, added, removed)
 
 
-def _parts(added: list[Interest], removed: list[Interest]) -> Iterable[tuple[list[Interest], list[Interest]]]:
-    """Changes, at most `PART_MAX` of each sort in one."""
-    for at in range(0, max(len(added), len(removed)), PART_MAX):
-        yield added[at : at + PART_MAX], removed[at : at + PART_MAX]
+def _parts(interests: list[Interest]) -> Iterable[list[Interest]]:
+    """As many in one as may be."""
+    part: list[Interest] = []
+    size_bytes = 0
+    for each in interests:
+        own_bytes = len(each.key) + len(each.arguments)
+        if part and (len(part) >= PART_MAX or size_bytes + own_bytes > PART_BYTES_MAX):
+            yield part
+            part, size_bytes = [], 0
+        part.append(each)
+        size_bytes += own_bytes
+    if part:
+        yield part

@@ -191,6 +191,8 @@ def create_queue(
         broker.definitions.put("queue", vhost.name, name, row)
         if not queue.of_cluster:
             broker.quarantine.queue_made(queue)
+    if cluster is not None:
+        cluster.queue_made(queue)
     return queue
 
 

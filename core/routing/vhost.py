@@ -28,6 +28,7 @@ from warren.core.routing.walk import Visit, Walk
 if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.client import Client
+    from warren.core.cluster.beyond import Beyond
     from warren.core.exchanges.binding import Binding, BindingKey, Destination, DestinationKind
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
@@ -70,12 +71,14 @@ class VirtualHost:
     deleting: it is being deleted, and nobody may make anything in it.
     emptied, removes_emptied: auto-delete exchanges that are to go, and whether that is under way.
     observed: somebody looks at each message, the firehose or an observer (core.message_observer).
+    beyond: where messages go on other nodes of a cluster; None without one.
     letters: takes the dead letters of what is discarded while somebody collects them; None: they are published.
     """
 
     __slots__ = (
         "_routes",
         "_tracing",
+        "beyond",
         "broker",
         "buffers",
         "client_count",
@@ -111,6 +114,7 @@ class VirtualHost:
         self.emptied: dict[Exchange, None] = {}
         self.removes_emptied = False
         self.version = 0
+        self.beyond: Beyond | None = broker.cluster.beyond_of(self) if broker.cluster is not None else None
         self.letters: list[Letter] | None = None
         self._tracing = bool(self.metadata.get("tracing", False))
         self.observed = self._tracing or broker.observer is not None
@@ -248,6 +252,8 @@ class VirtualHost:
             if queue is None and key.startswith(REPLY_PREFIX):
                 routed = True
                 queue = self.reply_queues.get(key)
+            if queue is None and self.beyond is not None:
+                queue = self.beyond.named(key)
             if queue is not None:
                 found[id(queue)] = queue
         return Route(
@@ -274,6 +280,7 @@ class VirtualHost:
         keys = [routing_key, *(key for key in dict.fromkeys(extra_keys) if key != routing_key)]
         walk = Walk(self.exchanges, self.departing.keys(), keys, headers, properties)
         walk.visits = visits
+        walk.beyond = self.beyond
         walk.run(start, behind=behind, closed=closed)
         queues = tuple((walk.queues | walk.history if walk.history else walk.queues).values())
         return Route(
@@ -313,6 +320,29 @@ class VirtualHost:
         """
         route = Route(message.address, (queue,), routed=True, cacheable=False)
         return self._append(route, message, (), receipt)
+
+    def deliver_within(self, route: Route, message: Message, receipt: Receipt | None = None) -> Outcome:
+        """Give `message`, which its exchange has had on another node, to the queues of `route`, and to nobody else.
+
+        receipt: as in `deliver`.
+        """
+        outcome = self._append(route, message, (), receipt)
+        if receipt is not None:
+            receipt.stored = outcome is Outcome.STORED
+        return outcome
+
+    def add_reply_queue(self, queue: Queue) -> None:
+        """A consumer of direct replies is there; its queue has no other name than that in `reply_to`."""
+        self.reply_queues[queue.name] = queue
+        cluster = self.broker.cluster
+        if cluster is not None:
+            cluster.queue_named(self, queue.name)
+
+    def remove_reply_queue(self, name: str) -> None:
+        """It is gone; nothing happens if it was before."""
+        cluster = self.broker.cluster
+        if self.reply_queues.pop(name, None) is not None and cluster is not None:
+            cluster.queue_unnamed(self, name)
 
     def deliver(
         self, route: Route, message: Message, barred: Collection[str] = (), receipt: Receipt | None = None

@@ -20,6 +20,7 @@ from warren.core.exchanges.base import Exchange
 from warren.core.queues.base import Queue
 
 if TYPE_CHECKING:
+    from warren.core.cluster.beyond import Beyond
     from warren.core.exchanges.binding import Destination
     from warren.core.messages.field_table import FieldValue
     from warren.core.messages.properties import Properties
@@ -39,7 +40,8 @@ class Walk:
     queues: the queues that were reached, by identity.  observers, holders: exchanges on the way that want to see the
     message, and that keep it for now.  history: streams that exchanges on the way have their messages kept in, by
     identity.  cacheable: every message with these keys goes the same way until bindings change.  visits: what the
-    exchanges on the way have said; None where nobody wants to know.
+    exchanges on the way have said; None where nobody wants to know.  beyond: what other nodes of a cluster bind; None
+    without a cluster.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Walk:
         "_headers",
         "_keys",
         "_properties",
+        "beyond",
         "cacheable",
         "history",
         "holders",
@@ -71,6 +74,7 @@ class Walk:
         self._properties = properties
         self.cacheable = True
         self.visits: list[Visit] | None = None
+        self.beyond: Beyond | None = None
         self.queues: dict[int, Queue] = {}
         self.history: dict[int, Queue] = {}
         self.observers: list[Exchange] = []
@@ -82,6 +86,7 @@ class Walk:
         keys = self._keys
         headers = self._headers
         departing = self._departing
+        beyond = self.beyond
         seen = {start.name, *closed}
         to_visit = [] if start.name in closed else [start]
         while to_visit:
@@ -112,6 +117,11 @@ class Walk:
                     elif isinstance(target, Exchange) and target.name not in seen:
                         seen.add(target.name)
                         to_visit.append(target)
+                if beyond is not None:
+                    for target in beyond.targets(exchange, key, headers, self._properties):
+                        matched = True
+                        if isinstance(target, Queue):
+                            queues[id(target)] = target
             if not matched and exchange.alternate is not None:
                 alternate = self._exchanges.get(exchange.alternate)
                 if alternate is None and self.visits is not None:

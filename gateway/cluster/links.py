@@ -18,6 +18,7 @@ import trio
 from warren.adapters.amqp091.connection import Connection
 from warren.adapters.amqp091.nodes.link import NodeLink, NodeLinks
 from warren.adapters.amqp091.nodes.owning_end import NodeAccess
+from warren.core.cluster.audience import audience
 from warren.core.cluster.remote_types import remote_queue
 from warren.core.errors import StorageError
 from warren.gateway.network.addresses import Listener, format_address, parse_address
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from warren.core.broker import Broker
     from warren.core.clients.outbox import Outbox
     from warren.core.clients.transport import Carrier, Session, Transport
+    from warren.core.cluster.audience import Audience
     from warren.core.cluster.remote_queue import RemoteQueue
     from warren.core.messages.field_table import FieldValue
     from warren.core.routing.vhost import VirtualHost
@@ -152,6 +154,10 @@ class ClusterLinks:
             auto_delete=auto_delete,
             store_id=store_id,
         )
+
+    def audience(self, vhost: VirtualHost, node: str) -> Audience:
+        """What stands here for the queues of this node that it alone has; see core.cluster.audience."""
+        return audience(vhost, node, lambda queue: self.links.to(node, vhost.name).way_to("", queue))
 
     # Accepting
 

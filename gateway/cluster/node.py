@@ -29,6 +29,7 @@ from warren.gateway.cluster import status
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.identity import identity_of
+from warren.gateway.cluster.interest import InterestExchange
 from warren.gateway.cluster.joining import Joining, ask_for_rebalancing
 from warren.gateway.cluster.names import CLUSTER, NODES, REBALANCE, SHARDS, node_key, shard_key, shard_number
 from warren.gateway.cluster.owning import ACTIVE, CLAIMING, OwnedShard
@@ -42,6 +43,7 @@ from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
+    from warren.core.cluster.beyond import Beyond
     from warren.core.cluster.shard import Shard
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
@@ -108,6 +110,7 @@ class ClusterNode:
         self.why = ""
         self.link = ""
         self.links: ClusterLinks | None = None
+        self.interest: InterestExchange | None = None
         self._make_links = make_links
         self._moved: set[int] = set()
         self._has_moved = trio.Event()
@@ -186,6 +189,25 @@ class ClusterNode:
             arguments_raw=arguments_raw,
             store_id=store_id,
         )
+
+    def beyond_of(self, vhost: VirtualHost) -> Beyond | None:
+        """See ClusterHook."""
+        return None if self.interest is None else self.interest.audiences.of(vhost)
+
+    def queue_made(self, queue: Queue) -> None:
+        """See ClusterHook."""
+        if self.interest is not None:
+            self.interest.bindings.made(queue)
+
+    def queue_named(self, vhost: VirtualHost, name: str) -> None:
+        """See ClusterHook."""
+        if self.interest is not None:
+            self.interest.bindings.named(vhost.name, name)
+
+    def queue_unnamed(self, vhost: VirtualHost, name: str) -> None:
+        """See ClusterHook."""
+        if self.interest is not None:
+            self.interest.bindings.unnamed(vhost.name, name)
 
     def place_of(self, queue: Queue) -> Node | None:
         """The node that has its shard."""
@@ -451,8 +473,16 @@ class ClusterNode:
         for table, name in ((self._nodes, NODES), (self._shards, SHARDS), (self._asked, CLUSTER)):
             nursery.start_soon(self._watch, table, Bucket(name))
         nursery.start_soon(self.definitions.run, self.hub, self.client)
+        if self.links is not None:
+            self._begin_interest(nursery, self.links)
         await self._know_definitions()
         await self._claim(nursery)
+
+    def _begin_interest(self, nursery: trio.Nursery, links: ClusterLinks) -> None:
+        # The number of a write that made the lease only grows, whatever clocks do.
+        self.interest = InterestExchange(self.broker, self.name, self._lease.revision, links.audience)
+        self.interest.begin()
+        nursery.start_soon(self.interest.run, self.hub, self.client)
 
     async def _know_definitions(self) -> None:
         """Return once all queues are known that shards may have messages of; never where this node isn't let in."""
@@ -509,6 +539,10 @@ class ClusterNode:
 
     def _node_changed(self, key: str) -> None:
         self._has_changed(number for number, owner in self.owners.items() if not key or node_key(owner) == key)
+        if self.interest is not None and self._nodes.is_complete:
+            nodes = self._nodes.rows.values()
+            self.interest.set_nodes(node.name for node in nodes if node.link and node.name != self.name)
+            self.hub.request_turn()
         self.look()
 
     def _owner_changed(self, key: str) -> None:

@@ -69,6 +69,11 @@ class Lease:
         """Whether it hasn't run out, if nobody else has taken it."""
         return self._revision > 0 and trio.current_time() - self._renewed_s < self._ttl_s
 
+    @property
+    def revision(self) -> int:
+        """Of the last write of it; each is larger than all before it."""
+        return self._revision
+
     async def take(self) -> bool:
         """Take it if nobody holds it; whether that is so now.  Raises NatsError."""
         entry = await self._client.call(self._bucket.get(self.key))

@@ -109,7 +109,12 @@ class NodeAccess:
 
     def begin(self, channel: Channel, queue_name: str) -> None:
         """A channel was opened for a queue; NotFound (404) where this node doesn't have it."""
-        channel.node = NodeEnd(channel, queue_name)
+        if queue_name:
+            channel.node = NodeEnd(channel, queue_name)
+        else:
+            from warren.adapters.amqp091.nodes.audience_end import AudienceEnd
+
+            channel.node = AudienceEnd(channel)
 
 
 class KnownPassing(KnownPublish):
