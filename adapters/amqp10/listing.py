@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.amqp10.opening import PROTOCOL
+from warren.adapters.amqp10.codec.constants import PROTOCOL
 from warren.core.administration.listing.channels import ChannelRow
 from warren.core.administration.listing.column import Column, on_request
 from warren.core.administration.listing.connections import ConnectionRow, connections_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST
+from warren.adapters.amqp10.codec.constants import FRAME_BYTES_LEAST, PROTOCOL
 from warren.adapters.amqp10.codec.errors import INVALID_FIELD, NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED_ACCESS, PeerMistake
 from warren.adapters.amqp10.codec.performatives import Open
 from warren.adapters.amqp10.codec.values import Symbol
@@ -15,9 +15,6 @@ from warren.core.clients.rate_limits import TOLD_AS
 if TYPE_CHECKING:
     from warren.adapters.amqp10.connection import Connection
 from warren.core.messages.field_table import FieldValue
-
-PROTOCOL: Final = "AMQP 1-0"
-"""As listings show it."""
 
 VHOST_PREFIX: Final = "vhost:"
 

@@ -19,6 +19,7 @@ from tests.support import child
 from tests.support.certificates import Files, TestAuthority
 from tests.support.ctl import ctl
 from tests.support.nats_servers import nats_cluster
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitMQ, killed_and_started, rabbitmq, rabbitmq_available, rabbitmq_version
 from tests.support.warren_process import REPOSITORY, WarrenProcess, start_warren, warren_process
 
@@ -230,7 +231,7 @@ def _rabbitmq_to_kill(node: RabbitMQ, stack: ExitStack) -> Server:
 @contextmanager
 def _rabbitmq_with_tls(parent: Path | None) -> Iterator[Server]:
     with _certificate() as (authority, files):
-        (port,) = child.free_ports(1)
+        (port,) = free_ports(1)
         lines = [
             f"listeners.ssl.1 = {child.LOOPBACK}:{port}",
             f"ssl_options.cacertfile = {authority.ca}",
@@ -255,10 +256,8 @@ def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
     if protocol != "mqtt":
         raise child.ChildError("mosquitto speaks MQTT alone")
     program = _mosquitto_path()
-    with TemporaryDirectory(prefix="mosquitto-", dir=parent) as name, socket.socket() as probe:
-        probe.bind((child.LOOPBACK, 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with TemporaryDirectory(prefix="mosquitto-", dir=parent) as name:
+        (port,) = free_ports(1)
         configuration = Path(name) / "mosquitto.conf"
         configuration.write_text(f"listener {port} {child.LOOPBACK}\nallow_anonymous true\nmax_queued_messages 0\n")
         log = Path(name) / "log"

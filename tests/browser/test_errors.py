@@ -8,7 +8,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from tests.browser.conftest import Broker
 from tests.browser.operating import connect, log_in, publish, select_message, subscribe, wait_for_state
 from tests.browser.page import Page
-from tests.support import child
+from tests.support.ports import free_ports
 
 REFUSALS = {
     "stomp": "ERROR Bad CONNECT: Access refused for user 'guest'",
@@ -28,7 +28,7 @@ def test_a_wrong_password(page: Page, broker: Broker, protocol: str) -> None:
 
 
 def test_nobody_listens(page: Page, broker: Broker) -> None:
-    (port,) = child.free_ports(1)
+    (port,) = free_ports(1)
     page.open(broker.url())
     page.fill("#connection [name=url]", f"ws://127.0.0.1:{port}/ws")
     page.click("#connect")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from shutil import which
 from types import MappingProxyType
 
 from tests.docs.walk import INTERRUPT, PROMPT, PageError, Part, Step, steps
+from tests.support.ports import free_ports
 from tests.support.terminal import Terminal, terminal
 from tests.support.warren_process import PYTHON_PATH
 from tests.testing.running import pretend_installed
@@ -185,7 +185,7 @@ class Walk:
     ) -> None:
         self.page = page
         self.home = directory / "home"
-        self.ports = free_ports()
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.missing: list[str] = []
         self._drawn: dict[str, str] = {}
         self._looks = looks
@@ -340,17 +340,6 @@ def _check_busy(shell: Shell, step: Step, part: Part) -> None:
         raise PageError("nothing runs that could have printed this")
     if part.typed not in (None, INTERRUPT) and shell.busy:
         raise PageError(f"{part.typed!r} is typed while something runs in the terminal")
-
-
-def free_ports() -> dict[int, int]:
-    """A free port for each of the page's."""
-    with ExitStack() as probes:
-        found = {}
-        for port in PORTS:
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            found[port] = probe.getsockname()[1]
-        return found
 
 
 def programs(directory: Path) -> Path:

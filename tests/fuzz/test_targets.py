@@ -55,7 +55,7 @@ def test_properties(name: str) -> None:
     holds()
 
 
-@pytest.mark.limits(seconds=180)
+@pytest.mark.limits(seconds=600)
 @pytest.mark.interpreted("is guided by what of Python's code an input reaches")
 @pytest.mark.skipif(find_spec("atheris") is None, reason="Atheris has no package for this machine")
 @pytest.mark.parametrize("name", ["session-any", "codec-mqtt-5"])

@@ -27,7 +27,7 @@ from warren.gateway.protocols import PROTOCOLS
 
 EXAMPLE = REPOSITORY / "examples" / "line_protocol"
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 pytestmark = pytest.mark.limits(seconds=8 * TIME_LIMIT_S)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from tests.interop.clients import need, run
 from tests.mqtt.paho_client import PahoClient, Properties, paho, paho_client
 from tests.support import child
+from tests.support.ports import free_ports
 from tests.support.until import killed_after, until
 from tests.support.warren_process import WarrenProcess, start_warren
 
@@ -136,9 +136,7 @@ def bridged(port: int, tmp_path: Path, settings: str = "") -> Iterator[int]:
     of the connection, which its session goes by, is the test's: a mosquitto that was stopped in between has forgotten
     what its session knows.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        bridge_port = probe.getsockname()[1]
+    (bridge_port,) = free_ports(1)
     configuration = tmp_path / "mosquitto.conf"
     configuration.write_text(
         f"listener {bridge_port} 127.0.0.1\nallow_anonymous true\n"

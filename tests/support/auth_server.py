@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from warren.gateway.configuration.catalogue import KEYS
 from warren.gateway.configuration.config import Config
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)

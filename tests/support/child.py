@@ -1,4 +1,4 @@
-"""Child processes of the tests: free ports, waiting for something to become true, stopping what was started.
+"""Child processes of the tests: starting them, waiting for something to become true, stopping what was started.
 
 Every broker is started as the leader of a session of its own, so that it and whatever it started can be ended
 by its process id alone, without looking for names.  Each has a guard besides: a shell that waits for a pipe from
@@ -24,24 +24,15 @@ LOOPBACK = "127.0.0.1"
 POLL_INTERVAL_S = 0.002
 """How often a condition is tried: well below the start-up times that are measured with it."""
 
+ANSWER_S = 10.0
+"""What accepts a connection may take so long to answer, before it is asked anew on another one."""
+
 LOG_TAIL_BYTES = 4000
 """How much of a failed child's log is quoted."""
 
 
 class ChildError(Exception):
     """A child process didn't start, didn't get ready, or didn't stop in time."""
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` different loopback TCP ports that nothing listens on at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 GUARD = 'read -r _; kill -KILL "-$1"'
@@ -119,7 +110,7 @@ def stop(process: Child, grace_s: float) -> int:
 def amqp_answers(port: int) -> bool:
     """Whether the server at a loopback port answers an AMQP 0-9-1 protocol header with a method frame."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=ANSWER_S) as connection:
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             return connection.recv(1) == b"\x01"
     except OSError:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import child
+from tests.support.ports import free_ports
 
-READY_S = 20.0
+READY_S = 60.0
 STOP_GRACE_S = 5.0
 
 
@@ -25,9 +26,7 @@ class Mosquitto:
 
     def __init__(self, directory: Path, lines: Sequence[str] = ()) -> None:
         self._directory = directory
-        with socket.socket() as probe:
-            probe.bind((child.LOOPBACK, 0))
-            self.port: int = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
         self._configuration = directory / "mosquitto.conf"
         self._configuration.write_text(
             f"listener {self.port} {child.LOOPBACK}\nallow_anonymous true\nmax_queued_messages 0\n"

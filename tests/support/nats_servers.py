@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support import child
+from tests.support.ports import free_ports
 from warren.gateway.nats import jetstream
 from warren.gateway.nats.addresses import parse_servers
 from warren.gateway.nats.blocking import BlockingClient
@@ -173,7 +174,7 @@ def nats_server(
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[NatsServer]:
     """One running server with JetStream, ended at the end; as NatsServer has it."""
-    one, two = child.free_ports(2)
+    one, two = free_ports(2)
     server = NatsServer(directory, "alone", (one, two), lines=lines, sync_always=sync_always, login=login, tls=tls)
     try:
         server.start()
@@ -185,7 +186,7 @@ def nats_server(
 @contextmanager
 def nats_cluster(directory: Path, count: int = 3) -> Iterator[list[NatsServer]]:
     """So many running servers as a JetStream cluster that has a leader, ended at the end."""
-    ports = child.free_ports(2 * count)
+    ports = free_ports(2 * count)
     routes = [f'"nats://{child.LOOPBACK}:{port}"' for port in ports[count:]]
     servers = [
         NatsServer(directory, f"n{number + 1}", (ports[number], ports[count + number]), routes)

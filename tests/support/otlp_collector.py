@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 INTERNAL, PRODUCER, CONSUMER = 1, 4, 5
 """Kinds of spans, as OTLP numbers them (trace.proto, Span.SpanKind)."""

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from tests.support import child
 from tests.support.child import LOOPBACK
+from tests.support.ports import free_ports
 from tests.support.rabbitmq_ctl import RabbitmqCtl
 
 START_TIMEOUT_S = 90.0
@@ -37,7 +38,7 @@ START_ATTEMPTS_MAX = 3
 LOOK_INTERVAL_S = 0.02
 """How often it is tried whether a node is ready, or gone: both take seconds, of a processor that it may need."""
 
-STOP_GRACE_S = 20.0
+STOP_GRACE_S = 60.0
 """An orderly stop of the Erlang VM takes one to three seconds."""
 
 SCRIPT_DIRECTORIES = ("/usr/lib/rabbitmq/bin",)
@@ -144,7 +145,7 @@ def _start(
     definitions: Mapping[str, object] | None,
 ) -> tuple[RabbitMQ, child.Child]:
     listening = [PLUGIN_LISTENERS[each] for each in plugins if each in PLUGIN_LISTENERS]
-    amqp, distribution, port_mapper_port, *others = child.free_ports(3 + len(listening))
+    amqp, distribution, port_mapper_port, *others = free_ports(3 + len(listening))
     lines = [line.format(port=port) for (_, line), port in zip(listening, others, strict=True)]
     ports = {"amqp": amqp, **{name: port for (name, _), port in zip(listening, others, strict=True)}}
     log = directory / "node.log"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-TIME_LIMIT_S: Final = 20.0
+TIME_LIMIT_S: Final = 60.0
 
 STEP_S: Final = 1.0
 """So long a step of a client's loop may wait for something to happen."""

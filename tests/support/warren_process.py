@@ -24,10 +24,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PYTHON_PATH = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
 """Where processes that tests start find `warren` and `tests`, installed or not: the working tree, no installed copy."""
 
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
 """A start takes a fraction of a second; recovering a large store on a busy machine may take seconds."""
 
-STOP_GRACE_S = 20.0
+STOP_GRACE_S = 60.0
 """Closing connections, flushing and closing the store."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 class MQTTClient:

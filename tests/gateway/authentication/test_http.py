@@ -88,7 +88,7 @@ async def test_a_server_that_never_answers_holds_nobody_up(server: AuthServer) -
     over = threading.Event()
 
     def late(asked: Asked) -> tuple[int, str]:
-        over.wait(30)
+        over.wait(60)
         return allow_all(asked)
 
     server.answer = late
@@ -120,7 +120,7 @@ LOGIN = Login("alice", Secret("secret"))
 
 
 async def asked_raw(reply: bytes, *, closes: bool = True) -> Identity | Denied | bool:
-    """What the back-end makes of these bytes as an answer."""
+    """What the back-end makes of these bytes as an answer; where nothing follows and nobody closes, in a moment."""
 
     async def answer(stream: trio.SocketStream) -> None:
         await stream.receive_some(65536)
@@ -135,7 +135,7 @@ async def asked_raw(reply: bytes, *, closes: bool = True) -> Identity | Denied |
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, answer, listeners)
         port = listeners[0].socket.getsockname()[1]
-        of = back_end(AuthServer(f"http://127.0.0.1:{port}"), auth_http_request_timeout_s=0.5)
+        of = back_end(AuthServer(f"http://127.0.0.1:{port}"), auth_http_request_timeout_s=60 if closes else 0.5)
         nursery.start_soon(of.run)
         found = await of.answer(LOGIN)
         nursery.cancel_scope.cancel()
@@ -228,7 +228,7 @@ async def test_the_management_api_asks_the_same(server: AuthServer) -> None:
                 head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 await stream.send_all(f"{head}Authorization: {authorization}\r\n\r\n".encode())
                 received = b""
-                with trio.fail_after(10):
+                with trio.fail_after(60):
                     async for data in stream:
                         received += data
             return received

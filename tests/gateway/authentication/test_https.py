@@ -25,7 +25,7 @@ from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.options import options_of
 from warren.gateway.plugin import when_known
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 LOGIN = Login("alice", Secret("secret"))
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support import child, own_network
 from tests.support.ctl import ctl
+from tests.support.ports import free_ports
 from tests.support.warren_process import PYTHON_PATH, READY_TIMEOUT_S, STOP_GRACE_S, WarrenProcess, start_warren
 
 TIME_LIMIT_S = 60
@@ -141,7 +142,9 @@ def test_a_second_broker_is_told_all_at_once_and_its_line_works(tmp_path: Path, 
 def taken() -> Iterator[int]:
     """A port of 127.0.0.1 that somebody listens on."""
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+        (port,) = free_ports(1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
         sock.listen()
         yield sock.getsockname()[1]
 

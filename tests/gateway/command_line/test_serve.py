@@ -39,7 +39,7 @@ def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     return found.returncode, found.stdout, found.stderr
 
@@ -52,7 +52,7 @@ def ctl(running: WarrenProcess, *arguments: str) -> str:
 def answers_on(port: int) -> bool:
     """Whether something listens there and speaks AMQP (it answers a wrong header with the right one)."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(b"AMQP\x00\x00\x09\x09")
             return client.recv(4) == b"AMQP"
     except ConnectionError:
@@ -64,7 +64,7 @@ def test_signals_end_it_in_good_order(tmp_path: Path, number: signal.Signals) ->
     running = start_warren(tmp_path, data_directory=tmp_path / "data")
     try:
         os.kill(running.process.pid, number)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=60) == 0
     finally:
         running.kill()
     log = running.log.read_text()
@@ -101,7 +101,7 @@ def test_a_data_directory_that_is_none(tmp_path: Path) -> None:
 
 def test_the_command_stop(warren: WarrenProcess) -> None:
     assert ctl(warren, "stop") == ""
-    assert warren.process.wait(timeout=20) == 0
+    assert warren.process.wait(timeout=60) == 0
     code, _, err = run("ping", "--data-dir", str(warren.data_directory))
     assert (code, "no Warren broker is running on" in err) == (69, True)
 

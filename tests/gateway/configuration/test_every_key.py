@@ -74,7 +74,7 @@ from warren.gateway.tls.settings import TlsSettings
 from warren.gateway.tls.stage import TlsStage
 from warren.plugins import registry
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 LISTEN = tuple(f"{name}=127.0.0.1:0" for name in ("amqp", "amqp10", "stomp", "mqtt", "stream", "ws", "amqps", "auto"))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.support.ports import free_ports
 from warren import gateway
 from warren.core.errors import StorageError
 from warren.gateway.command_line import serve
@@ -177,7 +178,9 @@ def test_the_table_names_what_there_is() -> None:
 def somebody() -> Iterator[socket.socket]:
     """Listens on a port."""
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+        (port,) = free_ports(1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
         sock.listen()
         yield sock
 

@@ -12,7 +12,7 @@ from warren.gateway.configuration.config import Config, ConfigError
 from warren.gateway.configuration.load import load_config
 from warren.gateway.network.addresses import Listener
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 def read(directory: Path, name: str, text: str, **environment: str) -> Config:

@@ -14,7 +14,7 @@ import trio
 
 from warren.gateway.loading.loader import Loader
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 Write = Callable[..., None]
 

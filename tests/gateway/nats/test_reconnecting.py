@@ -54,9 +54,10 @@ def test_a_server_that_comes_back_is_found_again(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_does_not_come_is_not_known(tmp_path: Path) -> None:
-    with nats_server(tmp_path) as server, client_of([server], patience_s=0.3) as client:
+    with nats_server(tmp_path) as server, client_of([server], patience_s=PATIENCE_S) as client:
         client.call(jetstream.create_stream({**LOG, "num_replicas": 1}))
         server.pause()
+        client._patience_s = 0.3
         try:
             with pytest.raises(NatsDisconnected):
                 client.call(jetstream.publish("log", b"a", expected_last=0))

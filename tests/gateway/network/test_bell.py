@@ -13,7 +13,7 @@ from warren.gateway.network.bell import Bell
 from warren.gateway.network.clock import Clock
 from warren.gateway.network.hub import Hub
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def ring_thrice(bell: Bell) -> None:

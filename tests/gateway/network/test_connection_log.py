@@ -36,7 +36,7 @@ HANDSHAKES = {
         "MQTT 5-0, client 'meter'",
     ),
 }
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

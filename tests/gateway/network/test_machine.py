@@ -9,15 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.ports import free_ports
 from tests.support.warren_process import warren_process
 from warren.gateway.network import machine
 
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port of 127.0.0.1 that this process listens on."""
+    """A port of 127.0.0.1 that this process listens on, and no others get the next ones from the kernel."""
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+        (port,) = free_ports(1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
         sock.listen()
         yield sock.getsockname()[1]
 

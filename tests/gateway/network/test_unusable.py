@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_ports
 from warren.core.errors import StorageError
 from warren.gateway.embedding import open_broker
 from warren.gateway.network import machine
@@ -156,9 +157,7 @@ def test_a_port_beyond_the_last_one() -> None:
 
 
 async def test_a_broker_that_fails_leaves_nothing_open() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     listen = [f"amqp=127.0.0.1:{port}", "stomp=198.51.100.1:1", "mqtt=nowhere.invalid:1"]
     with pytest.raises(AddressesUnusableError) as raised:
         async with open_broker(listen=listen):

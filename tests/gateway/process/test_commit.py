@@ -14,7 +14,7 @@ from tests.support.tls_broker import run_of
 from warren.core.messages.properties import encode_properties
 from warren.gateway import open_broker
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 """Real seconds, as virtual ones pass while a thread writes; it takes two tries of a commit."""
 
 

@@ -26,7 +26,7 @@ from warren.gateway.process.commit import QUICK_IN_A_ROW, run_commits
 from warren.gateway.process.disk_thread import DiskThread
 from warren.gateway.process.slow_disk import SlowDisk
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Disk:

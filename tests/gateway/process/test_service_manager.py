@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from tests.support.warren_process import start_warren
 from warren.gateway.process.service_manager import ServiceManager
 
-TIME_LIMIT_S = 20.0
+TIME_LIMIT_S = 60.0
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_repeated_signals_end_it_in_good_order(tmp_path: Path) -> None:
             while silent.recv(4096):
                 os.kill(running.process.pid, signal.SIGTERM)
             os.kill(running.process.pid, signal.SIGTERM)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=60) == 0
     finally:
         running.kill()
     assert running.log.read_text().endswith("[info] stopped\n")
@@ -288,7 +288,7 @@ def test_a_directory_that_is_removed_from_under_the_process_leaves_no_traceback(
     running = start_warren(tmp_path, data_directory=tmp_path / "data")
     try:
         shutil.rmtree(tmp_path / "data")
-        assert running.process.wait(timeout=20) == 78
+        assert running.process.wait(timeout=60) == 78
     finally:
         running.kill()
     log = running.log.read_text()
@@ -320,7 +320,7 @@ def test_a_hangup_ends_nothing(tmp_path: Path) -> None:
             client.sendall(STOMP_CONNECT)
             assert client.recv(4096).startswith(b"CONNECTED")
         os.kill(running.process.pid, signal.SIGTERM)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=60) == 0
     finally:
         running.kill()
     log = running.log.read_text()
@@ -341,7 +341,7 @@ def test_the_end_of_its_terminal_is_a_stop_in_good_order() -> None:
             log += os.read(master, 4096)
         os.close(master)
         os.kill(process.pid, signal.SIGHUP)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         process.wait()

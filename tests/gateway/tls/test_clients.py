@@ -21,7 +21,7 @@ from warren.gateway.configuration.config import Config
 
 Configure = Callable[..., Config]
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from warren.gateway.configuration.config import Config
 
 Configure = Callable[..., Config]
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 STOMP = b"CONNECT\n\n\0DISCONNECT\nreceipt:bye\n\n\0"
 """A whole conversation, so that the broker closes the connection."""

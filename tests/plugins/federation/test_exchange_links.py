@@ -271,7 +271,7 @@ async def test_only_what_is_down_is_shown() -> None:
         await until_link(down, "error", "vhost none not found", upstream="lost")
         answer = await ask(down, "federation_status", "upstream", only_down="true")
         assert answer["rows"] == [{"upstream": "lost"}]
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             await until(
                 lambda: (
                     down.inspect("plugins")[0]["counters"] == {"links": 2, "running": 1, "forwarded": 0, "dropped": 0}

@@ -209,7 +209,8 @@ async def test_who_reads_nothing_is_cut_off(mock_clock: MockClock) -> None:
         while not any(link.unsent_bytes for link in run.hub.links):
             await trio.sleep(0)
         assert max(link.unsent_bytes for link in run.hub.links) <= 128 * 1024
-        for _ in range(3):
+        while len(run.hub.links):
+            # Kernels go on handing over to each other for a while, which counts as reading.
             mock_clock.jump(5.1)
             await settle()
         await served(api, 0)

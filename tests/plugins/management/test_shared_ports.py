@@ -17,7 +17,7 @@ from warren.adapters.websocket.management import METHOD_BYTES_MAX, is_for_manage
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.configuration.config import Config
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 GUEST = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q="
 

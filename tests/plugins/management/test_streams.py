@@ -6,7 +6,7 @@ import trio
 
 from tests.plugins.management.api import Api, open_api, refusal
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 STREAM = {"durable": True, "arguments": {"x-queue-type": "stream"}}
 

@@ -19,7 +19,7 @@ from proton.utils import BlockingConnection
 
 from tests.support.warren_process import WarrenProcess
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 class Parent:

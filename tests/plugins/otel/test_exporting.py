@@ -21,7 +21,7 @@ from warren.plugins.otel.span import INTERNAL, Span
 
 LOG = logging.getLogger("tests.otel")
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 
 class FakeSender:

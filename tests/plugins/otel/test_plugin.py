@@ -17,7 +17,7 @@ from warren.gateway import BrokerClient, EmbeddedBroker, encode_properties, open
 from warren.gateway.configuration.config import Config
 from warren.plugins.otel.settings import endpoint
 
-TIME_LIMIT_S = 30.0
+TIME_LIMIT_S = 60.0
 
 OFF = """
 import sys
