@@ -119,7 +119,10 @@ async def test_a_reader_who_keeps_pace_is_not_cut_off(mock_clock: MockClock) -> 
 
 
 async def test_a_turn_has_one_slice_however_many_ask(monkeypatch: pytest.MonkeyPatch, mock_clock: MockClock) -> None:
-    """In no time, as some wait for others.  Slices are counted between two looks at the sockets, which Trio takes between two rounds of its tasks."""
+    """No time passes, as some wait for others.
+
+    Slices are counted between two looks at the sockets, which Trio takes between two rounds of its tasks.
+    """
     from warren.plugins.management import answers
 
     slices: list[int] = []
