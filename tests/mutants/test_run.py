@@ -14,7 +14,7 @@ from tests.support.warren_process import PYTHON_PATH, REPOSITORY
 SECONDS = "5"
 """For each mutant, of processor time: one that survives may not be taken for a loop."""
 
-TIMEOUT_S = 250
+TIMEOUT_S = 600
 pytestmark = pytest.mark.limits(seconds=2 * TIMEOUT_S)
 
 MODULE = """

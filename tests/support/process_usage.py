@@ -56,6 +56,17 @@ def cpu_s_of(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | _SCHEDULER_CLOCK)
 
 
+def kept_waiting_s(pid: int) -> float:
+    """Seconds that a process's first thread was ready to run, and others had the processor.
+
+    Zero where the kernel doesn't count that, and for a process that is gone.
+    """
+    try:
+        return int((PROC / str(pid) / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
+
+
 def _all_stats() -> dict[int, list[str]]:
     stats = {}
     for entry in PROC.iterdir():
