@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from warren.core.routing.receipt import Receipt
     from warren.core.storage.definitions.store import JSON
 
-HELD_MS: Final = 10_000
-"""How long a publish or a question waits for a way to the other node: as long as a link needs to be made anew, and
-longer than NATS needs to elect."""
+HELD_MS: Final = 20_000
+"""How long a publish or a question waits for a way to the other node: as long as a link needs to be made anew on busy
+machines, where an attempt begins seconds after the last one and its handshake takes seconds, and longer than NATS needs
+to elect."""
 
 HELD_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bodies of publishes that wait for a way there, for each queue; more are refused."""

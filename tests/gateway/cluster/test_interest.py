@@ -226,11 +226,11 @@ async def test_a_node_that_has_left_is_waited_for_by_nobody() -> None:
 async def test_a_node_without_a_way_to_it_is_away_after_a_while(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warren.core.cluster.remote_queue.HELD_MS", 100)
     async with interested_brokers(2) as nodes, clients(nodes) as (a, b):
         await b.declare_queue("q", exclusive=True)
         await b.bind_queue("q", "amq.fanout")
         await agreed(*nodes)
+        monkeypatch.setattr("warren.core.cluster.remote_queue.HELD_MS", 100)
         addresses = nodes[0].links._address_of
         nodes[0].links._address_of = lambda node: None
         (link,) = nodes[0].links.links.all()
