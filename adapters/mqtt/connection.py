@@ -316,6 +316,8 @@ class MqttConnection:
             clean_start=connect.clean_start,
             expiry_s=agreed.session_expiry_s,
         )
+        if world.claims is not None:
+            is_present |= world.claims.adopt(sessions, session, admitted.client)
         admitted.client.ration = self.ration
         running = Running(admitted, session, self.answers, self.settings, self._gate, self)
         self.running = running

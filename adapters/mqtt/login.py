@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warren.adapters.mqtt.codec.packets import Connect
     from warren.adapters.mqtt.codec.properties import Properties
     from warren.adapters.mqtt.logging_in import Entrance
+    from warren.adapters.mqtt.sessions.claims import Claims
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.adapters.mqtt.sessions.world import MqttWorld
     from warren.core.access.accounts import User
@@ -129,6 +130,9 @@ class Login:
     def _enter(
         self, packet: Connect, agreed: Agreed, client_id: str, user: User, vhost_name: str
     ) -> tuple[Client, WillMessage | None]:
+        if self._world.claims is not None:
+            # Before the login is counted, logged and limited, as all of it is done again when others have answered.
+            self._claim(self._world.claims, packet, client_id, user, vhost_name)
         client = enter(self._entrance, user, vhost_name, agreed.level, client_id)
         try:
             sessions = self._world.of(client.vhost)
@@ -151,6 +155,12 @@ class Login:
             if isinstance(error, AccessRefused):
                 raise Refusal(reason_codes.NOT_AUTHORIZED, error.text) from None
             raise
+
+    def _claim(self, claims: Claims, packet: Connect, client_id: str, user: User, vhost_name: str) -> None:
+        try:
+            claims.claim(vhost_name, client_id, user.name, clean=packet.clean_start)
+        except AccessRefused as error:
+            raise Refusal(reason_codes.NOT_AUTHORIZED, error.text) from None
 
     def _check_returning(self, sessions: MqttSessions, user: User, client_id: str) -> None:
         """Have the session that goes on looked at; Unanswered until that is through, after which this is done again."""

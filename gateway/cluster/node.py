@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import trio
 
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.cluster.hook import Node
 from warren.core.cluster.queue import ReplicatedQueue
 from warren.core.cluster.queue import made as made_here
@@ -25,6 +26,7 @@ from warren.core.cluster.sharing import QUORUM
 from warren.core.cluster.unowned import UnownedQueue
 from warren.core.errors import StorageError
 from warren.core.exchanges.stable_hash import stable_hash
+from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.gateway.cluster import status
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
@@ -33,6 +35,7 @@ from warren.gateway.cluster.interest import InterestExchange
 from warren.gateway.cluster.joining import Joining, ask_for_rebalancing
 from warren.gateway.cluster.names import CLUSTER, NODES, REBALANCE, SHARDS, node_key, shard_key, shard_number
 from warren.gateway.cluster.owning import ACTIVE, CLAIMING, OwnedShard
+from warren.gateway.cluster.sessions import SessionsExchange
 from warren.gateway.cluster.tables import Table, node_of, owner_of
 from warren.gateway.facts import node_name
 from warren.gateway.nats.errors import NatsError
@@ -42,6 +45,7 @@ from warren.gateway.nats.trio_client import TrioClient, open_client
 from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.claims import Claims
     from warren.core.broker import Broker
     from warren.core.cluster.beyond import Beyond
     from warren.core.cluster.shard import Shard
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from warren.core.routing.vhost import VirtualHost
     from warren.gateway.cluster.definitions import SharedDefinitions
     from warren.gateway.cluster.links import ClusterLinks
+    from warren.gateway.cluster.retained import RetainedExchange
     from warren.gateway.cluster.settings import ClusterSettings
     from warren.gateway.network.hub import Hub
 
@@ -111,6 +116,7 @@ class ClusterNode:
         self.link = ""
         self.links: ClusterLinks | None = None
         self.interest: InterestExchange | None = None
+        self.claims: Claims
         self._make_links = make_links
         self._moved: set[int] = set()
         self._has_moved = trio.Event()
@@ -127,6 +133,7 @@ class ClusterNode:
         self._stray_since_s: dict[int, float] = {}
         self.troubles: dict[int, str] = {}
         self.definitions: SharedDefinitions
+        self.retained: RetainedExchange
         self._lease: Lease
         self._look = trio.Event()
         self._is_placed = trio.Event()
@@ -476,13 +483,21 @@ class ClusterNode:
         if self.links is not None:
             self._begin_interest(nursery, self.links)
         await self._know_definitions()
+        nursery.start_soon(self.retained.run, self.hub, self.client)
         await self._claim(nursery)
 
     def _begin_interest(self, nursery: trio.Nursery, links: ClusterLinks) -> None:
         # The number of a write that made the lease only grows, whatever clocks do.
-        self.interest = InterestExchange(self.broker, self.name, self._lease.revision, links.audience)
-        self.interest.begin()
-        nursery.start_soon(self.interest.run, self.hub, self.client)
+        self.interest = interest = InterestExchange(self.broker, self.name, self._lease.revision, links.audience)
+        interest.begin()
+        nursery.start_soon(interest.run, self.hub, self.client)
+
+        def remote(node: str, vhost: VirtualHost, name: str) -> RemoteQueue:
+            return links.remote(node, vhost, name, arguments={}, arguments_raw=EMPTY_TABLE_RAW)
+
+        self.claims = world_of(self.broker).claim_by(self.name)
+        sessions = SessionsExchange(self.claims, remote, lambda: not interest.own.is_anything_new)
+        nursery.start_soon(sessions.run, self.hub, self.client)
 
     async def _know_definitions(self) -> None:
         """Return once all queues are known that shards may have messages of; never where this node isn't let in."""
@@ -541,7 +556,9 @@ class ClusterNode:
         self._has_changed(number for number, owner in self.owners.items() if not key or node_key(owner) == key)
         if self.interest is not None and self._nodes.is_complete:
             nodes = self._nodes.rows.values()
-            self.interest.set_nodes(node.name for node in nodes if node.link and node.name != self.name)
+            others = [node.name for node in nodes if node.link and node.name != self.name]
+            self.interest.set_nodes(others)
+            self.claims.set_nodes(others)
             self.hub.request_turn()
         self.look()
 

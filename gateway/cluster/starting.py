@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from warren.adapters.amqp091.settings import Amqp091Settings
+from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.access.defaults import seed_defaults
 from warren.core.access.permissions import Permission
 from warren.core.storage.recovery import add_vhost
@@ -15,6 +16,7 @@ from warren.gateway.cluster.definitions import SharedDefinitions
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.links import ClusterLinks, read_secret
 from warren.gateway.cluster.node import ClusterNode
+from warren.gateway.cluster.retained import RetainedExchange
 from warren.gateway.cluster.settings import ClusterSettings, LinkSettings
 from warren.gateway.process.settings import FirstStartSettings, ProcessSettings
 
@@ -49,6 +51,7 @@ def joined_to(config: Config, broker: Broker) -> ClusterNode:
     node.definitions = SharedDefinitions(node.name, imports=settings.imports, replicas=settings.replicas)
     broker.components["cluster"] = node.definitions.component(broker)
     broker.cluster = node
+    node.retained = RetainedExchange(world_of(broker).share(), settings.replicas)
     return node
 
 

@@ -64,6 +64,7 @@ class MqttSessions:
         self.records: dict[int, MqttSession] = {}
         limits = world.limits
         self.retained = RetainedMessages(broker, vhost.name, limits.retained_messages, limits.retained_bytes)
+        self.retained.shared = world.shared_retained
         self.wills = Wills(broker, vhost.name, self.publish_will)
         self.system_topics = SystemTopics(self)
         self.permits = SubscribePermits(self)

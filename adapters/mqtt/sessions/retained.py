@@ -7,6 +7,8 @@ that expire are removed when they do.  Past a limit a further topic isn't retain
 A walk may stop anywhere and go on later, whatever has changed meanwhile (feeding.py): it goes by the lists of children
 (`Children`), which begin and change in no time.  `number` tells what was retained before something from what was
 retained after it.
+
+Longer than 400 lines because the tree, its walk and the limits on both are one thing.
 """
 
 from __future__ import annotations
@@ -23,11 +25,14 @@ from warren.core.messages.message import Message
 from warren.core.messages.properties import Properties
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.sharing_retained import SharedRetained
     from warren.core.broker import Broker
     from warren.core.deadlines import Deadline
     from warren.core.storage.definitions.store import JSON
 
 KIND: Final = "retained"
+SHARED_KIND: Final = "retained_shared"
+"""Rows of sharing_retained.py."""
 
 _log = logging.getLogger("warren.mqtt")
 
@@ -129,7 +134,7 @@ class RetainedMessages:
 
     messages_max, bytes_max: 0 for any number.
     number: of the last message that was retained.  slot_count: all slots of nodes are below.  The broker's own messages
-    (`show`) count towards nothing.
+    (`show`) count towards nothing.  shared: told of changes, in a cluster.
     """
 
     __slots__ = (
@@ -144,6 +149,7 @@ class RetainedMessages:
         "bytes_max",
         "messages_max",
         "number",
+        "shared",
         "slot_count",
     )
 
@@ -162,6 +168,7 @@ class RetainedMessages:
         self._shown_count = 0
         self._bytes = 0
         self._deep_bytes = 0
+        self.shared: SharedRetained | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -187,6 +194,9 @@ class RetainedMessages:
         """
         if not message.body_size:
             self.remove(topic)
+            if self.shared is not None:
+                # Also what this node hasn't heard of yet.
+                self.shared.changed(self._vhost, topic)
             return True
         node = self.find(topic)
         before = node.message.body_size if node is not None and node.message is not None else 0
@@ -197,22 +207,32 @@ class RetainedMessages:
             return self._limit_reached("mqtt_max_retained_bytes", topic, f"with it there would be {size} bytes of them")
         if not self._broker.definitions.has_room(2 * message.body_size + len(topic)):
             return self._limit_reached("disk_free_limit_bytes", topic, "the disk is full")
+        self._put(topic, message, publisher)
+        if self.shared is not None:
+            self.shared.changed(self._vhost, topic)
+        return True
+
+    def _put(self, topic: str, message: Message, publisher: str) -> None:
         body = message.body
         kept = Message(0, message.address, message.properties, body, 0, len(body), 0, message.published_at_ms)
         self._keep(topic, kept, publisher)
-        self._broker.definitions.put(
-            KIND,
-            self._vhost,
-            topic,
-            {
-                "address": base64.b64encode(message.address.encoded).decode(),
-                "properties": base64.b64encode(message.properties.raw).decode(),
-                "body": base64.b64encode(body).decode(),
-                "published_at_ms": message.published_at_ms,
-                "publisher": publisher,
-            },
-        )
-        return True
+        self._broker.definitions.put(KIND, self._vhost, topic, _row_of(kept, publisher))
+
+    def row(self, topic: str) -> dict[str, JSON] | None:
+        """A topic's message as a row of the definitions; None for the broker's own, and where there is none."""
+        node = self.find(topic)
+        if node is None or node.message is None or node.is_shown:
+            return None
+        return _row_of(node.message, node.publisher)
+
+    def topics(self) -> list[str]:
+        """All that have a message, but for the broker's own."""
+        found = [node for node in self.walk(["#"]) if node is not None and node.message is not None]
+        return [node.topic for node in found if not node.is_shown]
+
+    def take(self, topic: str, row: Mapping[str, JSON]) -> bool:
+        """Retain what another node of the cluster has; False past a limit, where what was stays."""
+        return self.put(topic, _message_of(row), str(row.get("publisher", "")))
 
     def _limit_reached(self, limit: str, topic: str, why: str) -> bool:
         text = "vhost '%s': a message to '%s' is not retained: %s, and no more may be (%s); remove some, or raise it"
@@ -238,21 +258,10 @@ class RetainedMessages:
 
     def restore(self, topic: str, row: Mapping[str, JSON]) -> None:
         """Take a row read back."""
-        body = base64.b64decode(str(row["body"]))
-        message = Message(
-            0,
-            Address.decode(base64.b64decode(str(row["address"]))),
-            Properties.parse(base64.b64decode(str(row["properties"]))),
-            body,
-            0,
-            len(body),
-            0,
-            int(str(row["published_at_ms"])),
-        )
-        self._keep(topic, message, str(row.get("publisher", "")))
+        self._keep(topic, _message_of(row), str(row.get("publisher", "")))
 
-    def remove(self, topic: str) -> None:
-        """Retain nothing for the topic any more."""
+    def remove(self, topic: str, *, expired: bool = False) -> None:
+        """Retain nothing for the topic any more.  expired: its time is over."""
         path = [self._root]
         words = topic.split("/")
         for word in words:
@@ -271,6 +280,8 @@ class RetainedMessages:
         if node.expiry is not None:
             node.expiry.cancel()
         self._broker.definitions.delete(KIND, self._vhost, topic)
+        if self.shared is not None and not node.is_shown:
+            self.shared.changed(self._vhost, topic, expired=expired)
         while len(path) > 1 and path[-1].message is None and not path[-1].children:
             path.pop()
             path[-1].remove(words[len(path) - 1])
@@ -366,7 +377,7 @@ class RetainedMessages:
         lifetime = message.properties.expiration
         if lifetime is not None:
             node.expiry = self._broker.deadlines.schedule(
-                message.published_at_ms + int(lifetime), lambda now_ms: self.remove(topic)
+                message.published_at_ms + int(lifetime), lambda now_ms: self.remove(topic, expired=True)
             )
         return node
 
@@ -385,6 +396,30 @@ class RetainedMessages:
             self._count -= 1
             self._bytes -= node.message.body_size
             self._deep_bytes -= _deep_bytes(node.topic)
+
+
+def _row_of(message: Message, publisher: str) -> dict[str, JSON]:
+    return {
+        "address": base64.b64encode(message.address.encoded).decode(),
+        "properties": base64.b64encode(message.properties.raw).decode(),
+        "body": base64.b64encode(message.body).decode(),
+        "published_at_ms": message.published_at_ms,
+        "publisher": publisher,
+    }
+
+
+def _message_of(row: Mapping[str, JSON]) -> Message:
+    body = base64.b64decode(str(row["body"]))
+    return Message(
+        0,
+        Address.decode(base64.b64decode(str(row["address"]))),
+        Properties.parse(base64.b64decode(str(row["properties"]))),
+        body,
+        0,
+        len(body),
+        0,
+        int(str(row["published_at_ms"])),
+    )
 
 
 def _deep_bytes(topic: str) -> int:

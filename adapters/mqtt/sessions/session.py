@@ -72,6 +72,7 @@ class MqttSession:
     sent_number: of the last message of QoS 1 or 2 that was sent.  inbound: packet identifiers of messages of QoS 2 that
     came and weren't released, with their records.  feed: what its subscriptions still have coming of the retained
     messages; None before there was anything.
+    claimed: in a cluster, the claim by which its client is connected (claims.py).
     has_entries_to_settle: it has ended, and the store is still to be told of all it had.
     unanswered: receipts of those among them that queues are still to take, by packet identifier.
     """
@@ -85,6 +86,7 @@ class MqttSession:
         "_rows",
         "_strides",
         "actor",
+        "claimed",
         "client_id",
         "detached_at_ms",
         "ended",
@@ -124,6 +126,7 @@ class MqttSession:
         self.ended = False
         self.has_entries_to_settle = False
         self.detached_at_ms: int | None = None
+        self.claimed: tuple[int, str] = (0, "")
         self.queue: Queue | None = None
         self.subscriptions = NO_SUBSCRIPTIONS
         self.feed: RetainedFeed | None = None
@@ -193,6 +196,14 @@ class MqttSession:
         if self.stored:
             self._stored_rows().put_all(subscriptions)
         registry.subscriptions_added(len(subscriptions))
+
+    def adopt(self, subscriptions: Sequence[MqttSubscription]) -> None:
+        """Go on with subscriptions that another node of a cluster had, own ones and new; they aren't bound yet."""
+        self._restore_subscriptions(subscriptions)
+        if self.stored:
+            self._stored_rows().put_all(subscriptions)
+        for subscription in subscriptions:
+            self.registry.subscription_changed(subscription, None)
 
     def _more_deep_levels(self, subscription: MqttSubscription) -> int:
         """How many a new filter adds; PreconditionFailed (406) when that is too many."""
@@ -492,6 +503,15 @@ class MqttSession:
             self._expiry = self.registry.broker.deadlines.schedule(
                 self.detached_at_ms + self.expiry_s * 1000, self._expired
             )
+
+    def wait_anew(self) -> None:
+        """Its client is on another node of the cluster, which fetches what is here: there is time for that."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self.detached_at_ms = self.registry.broker.now_ms
+        self.save()
+        self.expect_return()
 
     def _expired(self, now_ms: int) -> None:
         if self.holder is None:

@@ -19,6 +19,8 @@ from warren.core.chores import Ration
 from warren.core.component import Component
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.claims import Claims
+    from warren.adapters.mqtt.sessions.sharing_retained import SharedRetained
     from warren.core.administration.diagnosing.examination import Examination
     from warren.core.broker import Broker
     from warren.core.messages.message import Message
@@ -37,6 +39,7 @@ class MqttWorld(Component):
     other than PUBLISH.  publish_sent, bytes_received and bytes_sent: what connections that have ended counted by
     themselves.  feeding: of retained messages with SUBSCRIBEs, in all virtual hosts.  connections_made, sockets_made:
     with and without a login.  expired_count: sessions that nobody came back for.
+    claims: of client identifiers, and shared_retained: what all nodes of a cluster retain; None without one.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class MqttWorld(Component):
         self.expired_count = 0
         self.feeding = Ration(feeding.TURN_WORK)
         self._vhosts: dict[str, MqttSessions] = {}
+        self.shared_retained: SharedRetained | None = None
+        self.claims: Claims | None = None
         self.rates = Rates(self)
 
     @property
@@ -141,6 +146,8 @@ class MqttWorld(Component):
 
     def leave_vhost(self, name: str) -> Iterator[None]:
         """Sessions end, wills are cancelled, and nothing is retained any more."""
+        if self.shared_retained is not None:
+            self.shared_retained.vhost_gone(name)
         found = self._vhosts.get(name)
         if found is not None:
             yield from leaving.leave_vhost(found)
@@ -177,9 +184,26 @@ class MqttWorld(Component):
             self.of(self.broker.vhosts[vhost]).restore_cursor(name, value)
         elif kind == wills.KIND:
             self.of(self.broker.vhosts[vhost]).wills.restore(name, value)
+        elif kind == retained.SHARED_KIND:
+            if self.shared_retained is not None:
+                self.shared_retained.restore(vhost, name, value)
         else:
             return False
         return True
+
+    def claim_by(self, node: str) -> Claims:
+        """The same, for client identifiers.  node: this one's name."""
+        from warren.adapters.mqtt.sessions.claims import Claims
+
+        self.claims = Claims(self, node)
+        return self.claims
+
+    def share(self) -> SharedRetained:
+        """Be one node of a cluster, before anything is recovered."""
+        from warren.adapters.mqtt.sessions.sharing_retained import SharedRetained
+
+        self.shared_retained = SharedRetained(self)
+        return self.shared_retained
 
     def restored(self) -> None:
         """All rows have been given."""
