@@ -1,30 +1,34 @@
-"""Kafka clusters within a test: librdkafka's own, which a producer keeps, and other clients reach over loopback."""
+"""Kafka clusters of a test: librdkafka's own, which a process keeps (kafka_keeper.py); clients reach it on loopback."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import confluent_kafka
 import trio
 
+from tests.support.warren_process import REPOSITORY
+
 QUIET = 0
+
+ANSWER_S: Final = 60.0
+"""How long something may take that is there at once on a machine that isn't very busy."""
+
+LOOK_S: Final = 0.1
+
+BATCH: Final = 1000
 
 
 class Cluster:
     """One broker, in memory, which makes topics as they are asked for."""
 
-    def __init__(self, *, partitions: int = 4) -> None:
-        options: dict[str, Any] = {
-            "test.mock.num.brokers": 1,
-            "log_level": QUIET,
-            "allow.auto.create.topics": True,
-            "topic.metadata.refresh.interval.ms": 100,
-        }
-        self._keeper = confluent_kafka.Producer(options)
-        (broker,) = self._keeper.list_topics(timeout=10).brokers.values()
-        self.port = int(broker.port)
+    def __init__(self, port: int) -> None:
+        self.port = port
 
     @property
     def servers(self) -> str:
@@ -35,13 +39,24 @@ class Cluster:
         return f"kafka://{self.servers}"
 
     def publish(self, topic: str, *bodies: bytes, **more: Any) -> None:
-        """Have records in a topic, in one partition unless `more` says otherwise."""
+        """Have records in a topic, in one partition unless `more` says otherwise; in a thread."""
+        options: dict[str, Any] = {
+            "bootstrap.servers": self.servers,
+            "log_level": QUIET,
+            "allow.auto.create.topics": True,
+            "topic.metadata.refresh.interval.ms": 100,
+        }
+        producer = confluent_kafka.Producer(options)
         for body in bodies:
-            self._keeper.produce(topic, body, **{"partition": 0, **more})
-        assert self._keeper.flush(10) == 0
+            producer.produce(topic, body, **{"partition": 0, **more})
+        assert producer.flush(ANSWER_S) == 0
 
     def records(self, topic: str, count: int) -> list[Any]:
-        """The first records of a topic, waited for; in a thread."""
+        """The first records of a topic, so many at least, waited for; in a thread."""
+        return self.records_until(topic, lambda found: len(found) >= count)
+
+    def records_until(self, topic: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
+        """The first records of a topic, until there are enough of them; in a thread."""
         consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": self.servers,
@@ -50,16 +65,18 @@ class Cluster:
                 "auto.offset.reset": "earliest",
             }
         )
+        give_up_at = time.monotonic() + ANSWER_S
         try:
             found: list[Any] = []
             partitions: Any = ()
-            for _ in range(100):
+            while not enough(found):
+                assert time.monotonic() < give_up_at, f"{len(found)} records, and no more for {ANSWER_S:g} s"
                 if not partitions:
-                    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+                    partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
                     consumer.assign([confluent_kafka.TopicPartition(topic, each, 0) for each in partitions])
-                found += [each for each in consumer.consume(count, 0.1) if each.error() is None]
-                if len(found) >= count:
-                    break
+                if new := [each for each in consumer.consume(BATCH, LOOK_S) if each.error() is None]:
+                    found += new
+                    give_up_at = time.monotonic() + ANSWER_S
             return found
         finally:
             consumer.close()
@@ -68,7 +85,7 @@ class Cluster:
         """The group's offset of partition 0; -1001 for none; in a thread."""
         consumer = confluent_kafka.Consumer({"bootstrap.servers": self.servers, "group.id": group, "log_level": QUIET})
         try:
-            (found,) = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=10)
+            (found,) = consumer.committed([confluent_kafka.TopicPartition(topic, 0)], timeout=ANSWER_S)
             return int(found.offset)
         finally:
             consumer.close()
@@ -76,13 +93,14 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    found = Cluster()
-    try:
-        yield found
-    finally:
-        found._keeper.purge()
-        found._keeper.flush(1)
-        del found._keeper
+    """A cluster, in a process of its own, which is killed at the end."""
+    command = [sys.executable, "-m", "tests.plugins.shovel.kafka_keeper"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY) as keeper:
+        try:
+            assert keeper.stdout is not None
+            yield Cluster(int(keeper.stdout.readline()))
+        finally:
+            keeper.kill()
 
 
 async def until_committed(cluster: Cluster, group: str, topic: str, offset: int) -> None:

@@ -16,8 +16,6 @@ from warren.core.messages.properties import encode_properties
 BODIES = [b"%d" % number for number in range(200)]
 MODES = ["on-confirm", "on-publish", "no-ack"]
 
-pytestmark = pytest.mark.limits(seconds=60)
-
 
 def to(there: Cluster, topic: str = "in", **more: Any) -> dict[str, Any]:
     return {
