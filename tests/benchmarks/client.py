@@ -14,7 +14,7 @@ from tests.benchmarks import wire
 from tests.benchmarks.tls import wrapped
 from tests.support.child import LOOPBACK
 
-CALL_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 60.0
 """For one answer during setup and at the end: a broker that was just loaded may have much to clear away."""
 
 FRAME_SIZE_MAX = 1 << 20

@@ -264,7 +264,7 @@ def _mosquitto(parent: Path | None, protocol: str) -> Iterator[Server]:
         started_at = time.perf_counter()
         process = child.start([program, "-c", str(configuration)], log, os.environ, Path(name))
         try:
-            child.wait_until(lambda: _accepts(port), process, log, 20, "starting mosquitto")
+            child.wait_until(lambda: _accepts(port), process, log, 60, "starting mosquitto")
             yield Server(port, process.pid, time.perf_counter() - started_at)
         finally:
             child.stop(process, grace_s=5)

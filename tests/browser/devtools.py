@@ -29,7 +29,7 @@ TIME_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 1.5 * TIME_LIMIT_S
 """For one answer, which may be that something has not happened in time."""
 
-STOP_GRACE_S = 10.0
+STOP_GRACE_S = 60.0
 
 READ_BYTES = 1 << 20
 

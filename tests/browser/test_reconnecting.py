@@ -12,6 +12,7 @@ from tests.browser.conftest import Broker
 from tests.browser.devtools import Browser
 from tests.browser.operating import log_in, select_message, subscribe, wait_for_state
 from tests.browser.page import Page, new_page
+from tests.support.ports import free_ports
 
 Restart = Callable[[], Broker]
 
@@ -20,10 +21,11 @@ Restart = Callable[[], Broker]
 def brokers(start: Callable[..., Broker], tmp_path: Path) -> Iterator[tuple[Broker, Restart]]:
     """A broker, and what starts it anew at the same addresses after its end."""
     data = tmp_path / "data"
-    running = [start(tmp_path, data_directory=data)]
+    names = ("amqp", "ws", "wss")
+    listen = [f"{name}=127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)]
+    running = [start(tmp_path, *listen, data_directory=data)]
 
     def restart() -> Broker:
-        listen = [f"{name}=127.0.0.1:{port}" for name, (_, port) in running[0].process.addresses.items()]
         running.append(start(tmp_path, *listen, data_directory=data))
         return running[-1]
 

@@ -13,7 +13,7 @@ from tests.support import amqp_bytes as wire
 from tests.support.amqp_wire import WireClient
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY, WarrenProcess, start_warren
 
-ATTEMPT_S_MAX = 20
+ATTEMPT_S_MAX = 60
 """For a start that is to be refused."""
 
 

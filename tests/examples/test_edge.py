@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.programs import EXAMPLES, Programs, interruptible_children
+from tests.support.ports import free_ports
 from tests.support.warren_process import WarrenProcess, start_warren
 
 CONFIGURATION = EXAMPLES / "edge" / "edge.toml"
@@ -21,17 +22,18 @@ class Centre:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir()
-        self.broker: WarrenProcess = self._start("127.0.0.1:0")
+        (self._port,) = free_ports(1)
+        self.broker: WarrenProcess = self._start()
 
-    def _start(self, address: str) -> WarrenProcess:
-        listen = (f"amqp={address}",)
+    def _start(self) -> WarrenProcess:
+        listen = (f"amqp=127.0.0.1:{self._port}",)
         return start_warren(self._directory, data_directory=self._directory / "data", listen=listen)
 
     def kill(self) -> None:
         self.broker.kill()
 
     def start_again(self) -> None:
-        self.broker = self._start(f"127.0.0.1:{self.broker.amqp_port}")
+        self.broker = self._start()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aio_pika.patterns import RPC
 
 from tests.interop.clients import TIME_LIMIT_S, url
+from tests.support.ports import free_ports
 from tests.support.warren_process import start_warren
 
 
@@ -118,13 +119,15 @@ def test_rpc_by_pattern(broker_address: tuple[str, int]) -> None:
 def test_a_robust_connection_survives_a_restart(tmp_path: Path) -> None:
     """The broker stops in order and starts again at the same address; the consumer goes on by itself."""
     data = tmp_path / "data"
-    broker = start_warren(tmp_path, data_directory=data)
+    (port,) = free_ports(1)
+    listen = [f"amqp=127.0.0.1:{port}"]
+    broker = start_warren(tmp_path, data_directory=data, listen=listen)
     address = broker.addresses["amqp"]
 
     def restart() -> None:
         nonlocal broker
         assert broker.stop() == 0
-        broker = start_warren(tmp_path, data_directory=data, listen=[f"amqp=127.0.0.1:{address[1]}"])
+        broker = start_warren(tmp_path, data_directory=data, listen=listen)
 
     async def test() -> None:
         connection = await aio_pika.connect_robust(url(address), reconnect_interval=0.05)

@@ -17,7 +17,7 @@ from proton.utils import BlockingConnection, LinkDetached
 from tests.stomp.conftest import Client
 from tests.support.warren_process import WarrenProcess, warren_process
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 RED = "color = 'red'"
 

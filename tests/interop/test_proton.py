@@ -13,7 +13,7 @@ from proton.utils import BlockingConnection, LinkDetached, SendException
 
 from tests.support.warren_process import warren_process
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from rstream.exceptions import StreamAlreadyExists, StreamDoesNotExist
 
 from tests.support.warren_process import warren_process
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 LOGIN: dict[str, Any] = {"username": "guest", "password": "guest"}
 
 

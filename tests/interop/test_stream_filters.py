@@ -23,7 +23,7 @@ from tests.interop.clients import url
 from tests.interop.test_rabbitmq_amqp10 import DoneError, Taking
 from tests.support.warren_process import warren_process
 
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 
 STREAM = "interop-filtered"
 

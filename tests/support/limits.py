@@ -38,6 +38,7 @@ import pytest
 import trio
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 from trio._core._run import CancelStatus
+from trio._core._wakeup_socketpair import WakeupSocketpair
 
 MEBIBYTE: Final = 1 << 20
 
@@ -103,6 +104,21 @@ def register(config: pytest.Config) -> None:
         "limits(seconds, memory_mib, disk_mib): what the test and its fixtures may take, instead of the usual",
     )
     config.pluginmanager.register(LimitsPlugin(config), "limits")
+    WakeupSocketpair.close = _close_without_signals  # type: ignore[method-assign,assignment]
+
+
+_close = WakeupSocketpair.close
+
+
+def _close_without_signals(pair: WakeupSocketpair) -> None:
+    """What Trio does at its end, but in this order: no signal is written to the pair any more, then it is closed.
+
+    Trio closes it first, and the timer's signal that comes right then can't be written, which fails the test.
+    """
+    if pair.old_wakeup_fd is not None:
+        signal.set_wakeup_fd(pair.old_wakeup_fd)
+        pair.old_wakeup_fd = None
+    _close(pair)
 
 
 _shared: set[int] = set()

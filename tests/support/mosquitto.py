@@ -13,7 +13,7 @@ from tests.support import child
 from tests.support.ports import free_ports
 
 READY_S = 60.0
-STOP_GRACE_S = 5.0
+STOP_GRACE_S = 60.0
 
 
 def mosquitto_path() -> str | None:

@@ -30,7 +30,7 @@ from warren.gateway.nats.options import Options
 READY_S: Final = 60.0
 """Three servers on a busy machine elect within seconds; this is for a machine that is busier than that."""
 
-STOP_GRACE_S: Final = 20.0
+STOP_GRACE_S: Final = 60.0
 
 ACCOUNTS: Final = """
 accounts {

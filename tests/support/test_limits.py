@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from trio._core._wakeup_socketpair import WakeupSocketpair
 
 from tests.support import limits
 from tests.support.warren_process import PYTHON_PATH, REPOSITORY
@@ -254,3 +258,20 @@ def test_a_child_that_ends_while_memory_is_counted_counts_nothing() -> None:
     child.wait()
     assert list(limits._family(child.pid)) == [child.pid]
     assert limits._status_bytes(str(child.pid), "RssAnon") == 0
+
+
+def test_a_signal_that_comes_as_trio_ends_is_written_nowhere() -> None:
+    written_to: list[int] = []
+
+    class Socket:
+        def close(self) -> None:
+            written_to.append(signal.set_wakeup_fd(-1))
+
+    pair = WakeupSocketpair()
+    pair.wakeup_on_signals()
+    sockets = pair.wakeup_sock, pair.write_sock
+    pair.wakeup_sock = pair.write_sock = cast("socket.socket", Socket())
+    pair.close()
+    for each in sockets:
+        each.close()
+    assert written_to == [-1, -1]

@@ -30,7 +30,7 @@ RABBITMQ_PLUGINS = (
     "rabbitmq_federation_management",
 )
 
-FIGURES_TIMEOUT_S = 30.0
+FIGURES_TIMEOUT_S = 60.0
 """RabbitMQ shows what it has measured every five seconds."""
 
 POLL_S = 0.1

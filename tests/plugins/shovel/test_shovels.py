@@ -19,6 +19,7 @@ from tests.plugins.shovel.brokers import (
     until_gone,
     until_state,
 )
+from tests.support.ports import free_ports
 from warren.core.errors import NotFound
 from warren.core.messages.properties import encode_properties
 from warren.gateway import open_broker
@@ -206,8 +207,7 @@ async def test_a_static_one_is_the_configurations() -> None:
 
 async def test_an_upstream_that_is_down_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
     async with edge(tmp_path / "edge") as broker, broker.connect() as here:
-        async with open_broker(tmp_path / "upstream") as upstream:
-            host, port = upstream.address()
+        host, (port,) = "127.0.0.1", free_ports(1)
         await fill(here, "out", BODIES)
         await set_shovel(broker, src_uri="amqp://", src_queue="out", dest_uri=f"amqp://{host}:{port}", dest_queue="in")
         await until_state(broker, "terminated", f"{host} port {port} can't be reached")
