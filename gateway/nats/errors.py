@@ -7,6 +7,9 @@ from typing import Final
 WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 """JetStream's codes for a write that expected another last sequence; the second one names none."""
 
+NOT_AVAILABLE: Final = 10008
+"""JetStream has no leader for this at the moment, and has done nothing (JSClusterNotAvailErr)."""
+
 NO_MESSAGE_FOUND: Final = 10037
 STREAM_NOT_FOUND: Final = 10059
 STREAM_NAME_IN_USE: Final = 10058

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from warren.gateway.nats.calls import Call, Reply
-from warren.gateway.nats.errors import ApiError, NatsProtocolError
+from warren.gateway.nats.errors import NOT_AVAILABLE, ApiError, NatsProtocolError, NoResponders
 from warren.gateway.nats.headers import Headers, decode_headers
 
 API: Final = "$JS.API"
@@ -196,7 +196,7 @@ def _encoded(request: Mapping[str, Any]) -> bytes:
 
 
 def _json_answer(replies: Sequence[Reply]) -> Mapping[str, Any]:
-    """The one answer as JSON; raises ApiError where it says that it was refused."""
+    """The one answer as JSON; raises ApiError where it says that it was refused, NoResponders for want of a leader."""
     try:
         found = json.loads(replies[0].payload)
     except (ValueError, RecursionError) as error:
@@ -206,7 +206,10 @@ def _json_answer(replies: Sequence[Reply]) -> Mapping[str, Any]:
     refused = found.get("error")
     if isinstance(refused, dict):
         code = _whole(refused.get("err_code") or refused.get("code"))
-        raise ApiError(code, str(refused.get("description", "refused")))
+        description = str(refused.get("description", "refused"))
+        if code == NOT_AVAILABLE:
+            raise NoResponders(f"{description} (JetStream {code})")
+        raise ApiError(code, description)
     return found
 
 

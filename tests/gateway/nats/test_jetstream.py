@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.support.nats_servers import NatsServer, client_of
 from warren.gateway.nats import jetstream, requirements
 from warren.gateway.nats.blocking import BlockingClient
-from warren.gateway.nats.calls import Call
+from warren.gateway.nats.calls import Call, Reply
 from warren.gateway.nats.errors import (
     NO_MESSAGE_FOUND,
     STREAM_NAME_IN_USE,
@@ -22,6 +23,7 @@ from warren.gateway.nats.errors import (
     NoResponders,
     UnfitServer,
 )
+from warren.gateway.nats.headers import Headers
 from warren.gateway.nats.login import Login
 
 
@@ -128,6 +130,16 @@ def test_nobody_at_a_subject_is_said(nats: NatsServer) -> None:
         asked = client.start(Call("nobody.here", b"", lambda replies: None, repeatable=False))
         with pytest.raises(NoResponders):
             client.finish(asked)
+
+
+def test_an_election_is_no_refusal() -> None:
+    """What JetStream says while it has no leader: nothing was done, and it is asked again."""
+    error = {"code": 503, "err_code": 10008, "description": "JetStream system temporarily unavailable"}
+    reply = Reply(Headers(), json.dumps({"type": "any", "error": error}).encode())
+    calls: list[Call[Any]] = [jetstream.account_info(), jetstream.create_consumer("S", {}), jetstream.publish("s", b"")]
+    for call in calls:
+        with pytest.raises(NoResponders, match="temporarily unavailable"):
+            call.answer([reply])
 
 
 def test_calls_may_be_under_way_together(client: BlockingClient) -> None:
