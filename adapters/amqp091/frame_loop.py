@@ -268,7 +268,9 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
     while True:
         stop = position + row.size
         next_stop = stop + row.size
-        if next_stop <= end and data.startswith(row.beginning, stop) and data[next_stop - 1] == FRAME_END:
+        beginning = row.beginning
+        # Compiled, a slice takes half the instructions of `startswith` with a position, which is a call with a tuple.
+        if next_stop <= end and data[stop : stop + len(beginning)] == beginning and data[next_stop - 1] == FRAME_END:
             position = _publish_row(broker, row, data, position, end)
         else:
             publish, properties = row.publish, row.properties
@@ -291,7 +293,10 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
                     confirms.last_stored = confirms.published
             position = stop
         follower = row.follower
-        if follower is None or not data.startswith(follower.beginning, position):
+        if follower is None:
+            return position, row
+        beginning = follower.beginning
+        if data[position : position + len(beginning)] != beginning:
             return position, row
         stop = position + follower.size
         if stop > end or data[stop - 1] != FRAME_END:

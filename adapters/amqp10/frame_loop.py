@@ -218,6 +218,7 @@ def _transfers(
     rest_offset = rest_at - at
     content_offset = content_at - at
     end = len(data)
+    row_bytes, behind_bytes = len(row), len(behind_tag)
     taken = 0
     while True:
         broker.sequence = sequence = broker.sequence + 1
@@ -232,8 +233,8 @@ def _transfers(
             not row
             or taken >= most
             or end - at < size
-            or not data.startswith(row, at)
-            or not data.startswith(behind_tag, at + rest_offset)
+            or data[at : at + row_bytes] != row
+            or data[at + rest_offset : at + rest_offset + behind_bytes] != behind_tag
         ):
             break
         next_id, next_form = _unpack_id_and_tag(data, at + id_offset)
@@ -315,6 +316,7 @@ def _dispositions(connection: Connection, session: AmqpSession, data: bytes, at:
     first_offset = first_at - at
     behind_offset = first_offset + ID_BYTES
     end = len(data)
+    row_bytes, behind_bytes = len(row), len(behind)
     taken = 0
     tag = newest - ((newest - 1 - first) & IDS)
     begun = 0
@@ -324,8 +326,8 @@ def _dispositions(connection: Connection, session: AmqpSession, data: bytes, at:
         if (
             not row
             or end - at < size
-            or not data.startswith(row, at)
-            or not data.startswith(behind, at + behind_offset)
+            or data[at : at + row_bytes] != row
+            or data[at + behind_offset : at + behind_offset + behind_bytes] != behind
         ):
             break
         first = _unpack_u32(data, at + first_offset)[0]

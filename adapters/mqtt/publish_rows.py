@@ -28,9 +28,11 @@ def length_of_row(data: bytes, position: int, end: int, step: int, alike: bytes)
     """
     count = 1
     if alike:
+        size = len(alike)
         last = end - step
         position += step
-        while position <= last and data.startswith(alike, position):
+        # A slice takes half the instructions of `startswith` with a position, whose arguments C parses from a tuple.
+        while position <= last and data[position : position + size] == alike:
             count += 1
             position += step
     return count

@@ -55,10 +55,11 @@ def parse(session: StompSession, data: bytes) -> int:
                 # What begins with the same head as two before it is looked up no more.
                 last: KnownSend | None = None
                 alike = b""
+                alike_bytes = 0
                 while position < end:
-                    if last is not None and alike and data.startswith(alike, position):
+                    if last is not None and alike and data[position : position + alike_bytes] == alike:
                         send = last
-                        body_at = position + len(alike)
+                        body_at = position + alike_bytes
                     else:
                         head_stop = data.find(END_OF_HEAD, position, position + KNOWN_HEAD_BYTES_MAX)
                         if head_stop < 0:
@@ -75,6 +76,7 @@ def parse(session: StompSession, data: bytes) -> int:
                             last = None
                         body_at = head_stop + 2
                         alike = data[position:body_at] if found is last else b""
+                        alike_bytes = len(alike)
                         last = send = found
                     size = send.body_size
                     if size >= 0:

@@ -155,6 +155,7 @@ def _take_row(connection: LinkConnection, channel: FarChannel, row: Row, data: b
     content_size = body_size if not framed_for else size - body_starts
     tag_starts = len(before)
     behind_starts = tag_starts + TAG_BYTES
+    behind_bytes = len(behind)
     sequence = broker.sequence
     tags: list[int] = []
     messages: list[Message] = []
@@ -169,8 +170,8 @@ def _take_row(connection: LinkConnection, channel: FarChannel, row: Row, data: b
         position += size
         if (
             position + size > end
-            or not data.startswith(before, position)
-            or not data.startswith(behind, position + behind_starts)
+            or data[position : position + tag_starts] != before
+            or data[position + behind_starts : position + behind_starts + behind_bytes] != behind
             or data[position + size - 1] != FRAME_END
         ):
             break

@@ -81,7 +81,7 @@ class Row:
         first = entries.offset
         count = 0
         if not self.is_wanted:
-            while count < left and data.startswith(head, at):
+            while count < left and data[at : at + body_from] == head:
                 at += size
                 count += 1
             entries.took(count, count * size)
@@ -96,7 +96,7 @@ class Row:
         if framing is not None:
             before, between, after, framed_for = framing.before, framing.between, framing.after, framing.framed_for
             body_at = len(before) + OFFSET_BYTES + len(between)
-        while count < left and data.startswith(head, at):
+        while count < left and data[at : at + body_from] == head:
             offset = first + count
             number = _pack_offset(offset)
             content = data[at + body_from : at + size]
