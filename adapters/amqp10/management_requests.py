@@ -170,7 +170,7 @@ def _shown(client: Client, queue: Queue) -> Value:
         "leader": NODE,
         "replicas": Array([NODE], 0xA1),
         "message_count": ULong(queue.ready_count),
-        "consumer_count": ULong(len(queue.consumers)),
+        "consumer_count": ULong(queue.consumer_count),
     }
 
 

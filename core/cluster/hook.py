@@ -75,5 +75,23 @@ class ClusterHook(Protocol):
     def queue_unnamed(self, vhost: VirtualHost, name: str) -> None:
         """It isn't any more."""
 
+    def queue_at(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        node: str,
+        *,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        """What stands here for a durable queue that this node has by itself, wherever shards are.
+
+        Raises PreconditionFailed (406) for arguments that can't be.
+        """
+
+    def is_there(self, node: str) -> bool:
+        """Whether a node of this name is in the cluster, as far as is known."""
+
     def place_of(self, queue: Queue) -> Node | None:
         """The node that has a queue which isn't here; None where nobody has it, as far as is known."""

@@ -73,7 +73,8 @@ CANCEL_ON_FAILOVER: Final = "x-cancel-on-ha-failover"
 class RemoteQueue(Queue):
     """See the head of this file; a subclass for each type of queue says which it stands for (remote_types.py).
 
-    far: the way there; set by `reach`, before anybody uses it.
+    far: the way there; set by `reach`, before anybody uses it.  home: the node that has it for good, by its name; empty
+    for one that goes from node to node with its shard.
     """
 
     __slots__ = (
@@ -96,6 +97,7 @@ class RemoteQueue(Queue):
         "_touched",
         "_unconfirmed",
         "far",
+        "home",
     )
 
     type_name: ClassVar[str] = "remote"
@@ -109,7 +111,7 @@ class RemoteQueue(Queue):
         "messages": lambda queue: queue.known("messages", 0),
         "messages_unacknowledged": lambda queue: queue.known("messages_unacknowledged", 0),
         "messages_dlx": lambda queue: queue.known("messages_dlx", 0),
-        "consumers": lambda queue: queue.known("consumers", len(queue.consumers)),
+        "consumers": lambda queue: queue.consumer_count,
         "state": lambda queue: queue.state,
         "node": lambda queue: queue.far.node,
     }
@@ -136,6 +138,7 @@ class RemoteQueue(Queue):
         self._closed = False
         self._number = 0
         self._state = "running"
+        self.home = ""
 
     def reach(self, far: FarQueue) -> None:
         """This is the way there."""
@@ -143,7 +146,10 @@ class RemoteQueue(Queue):
 
     @property
     def state(self) -> str:
-        """`running`, or `down` while there is no way to the node that has it."""
+        """`running`, or `down` while there is no way to the node that has it, as far as is known."""
+        cluster = self.vhost.broker.cluster
+        if cluster is not None and not self.far.is_open and not cluster.is_there(self.far.node):
+            return "down"
         return self._state
 
     def known(self, column: str, otherwise: JSON) -> JSON:
@@ -160,7 +166,7 @@ class RemoteQueue(Queue):
 
     def check_usable(self) -> None:
         """NotFound (404), as RabbitMQ says, where the node that has it has been away for a while."""
-        if self._state == "down" and not self.far.is_open:
+        if not self.far.is_open and self.state == "down":
             raise self._away
 
     @property
@@ -337,6 +343,11 @@ class RemoteQueue(Queue):
     def kept_count(self) -> int:
         known = self.known("messages", 0)
         return known if isinstance(known, int) else 0
+
+    @property
+    def consumer_count(self) -> int:
+        known = self.known("consumers", 0)
+        return max(known if isinstance(known, int) else 0, len(self.consumers))
 
     def _look_again(self) -> None:
         broker = self.vhost.broker

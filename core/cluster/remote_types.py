@@ -53,11 +53,13 @@ def remote_queue(
     arguments_raw: bytes,
     auto_delete: bool = False,
     store_id: int = 0,
+    home: str = "",
 ) -> RemoteQueue:
     """What stands for a durable queue of another node; it isn't among the queues of the virtual host yet.
 
-    way: makes the way there.  store_id: its number among the cluster's definitions.  Raises PreconditionFailed (406)
-    for invalid arguments.
+    way: makes the way there.  store_id: its number among the cluster's definitions.  home: see RemoteQueue.
+
+    Raises PreconditionFailed (406) for invalid arguments.
     """
     wanted = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).type_name
     queue = _types.get(wanted, RemoteClassic)(
@@ -69,5 +71,6 @@ def remote_queue(
         arguments_raw=arguments_raw,
         store_id=store_id,
     )
+    queue.home = home
     queue.reach(way(queue))
     return queue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotFound
 from warren.core.queues.answer import Answer, Polled, ignore
+from warren.core.queues.argument import Argument
 from warren.core.queues.base import Columns, Queue, Stored
 from warren.core.queues.classic.rules import rules_from_arguments
 from warren.core.queues.quorum import QuorumQueue, check_delete
@@ -47,10 +48,10 @@ class UnownedQueue(Queue):
     keeps_messages: ClassVar[bool] = True
     stores_transient: ClassVar[bool] = True
     shares_prefetch: ClassVar[bool] = False
-    known_arguments = QuorumQueue.known_arguments
-    consumer_arguments = QuorumQueue.consumer_arguments
+    known_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.known_arguments
+    consumer_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.consumer_arguments
 
-    columns: ClassVar[Columns] = {"state": lambda queue: "no owner"}
+    columns: ClassVar[Columns] = {"state": lambda queue: "no owner", "node": lambda queue: ""}
 
     def prepare(self) -> None:
         rules_from_arguments(self.description, self.arguments)
@@ -69,8 +70,13 @@ class UnownedQueue(Queue):
         return True
 
     @property
+    def why(self) -> str:
+        """Why it can't be had."""
+        return REFUSAL
+
+    @property
     def late_refusal(self) -> str:
-        return f"{REFUSAL}; publish again later"
+        return f"{self.why}; publish again later"
 
     def append_with(self, message: Message, receipt: Receipt) -> None:
         receipt.expect()
@@ -131,7 +137,7 @@ class UnownedQueue(Queue):
         self._not_now()
 
     def _not_now(self) -> NoReturn:
-        raise NotFound(f"{self.description} is not available: {REFUSAL}. What it has stored is kept; try again later")
+        raise NotFound(f"{self.description} is not available: {self.why}. What it has stored is kept; try again later")
 
     def add_consumer(self, consumer: Consumer) -> None:
         check_consumer_arguments(self, consumer.arguments)

@@ -50,6 +50,9 @@ WORK_OF_DELETING: Final = 10
 OF_CLUSTER: Final = "cluster"
 """In the row of a queue whose number isn't this node's own, but its cluster's."""
 
+HOME: Final = "node"
+"""In the row of a queue that another node of the cluster has by itself: that node's name."""
+
 NAME_PREFIX: Final = "x-name-prefix"
 NAME_PREFIX_BYTES_MAX: Final = 64
 
@@ -226,10 +229,17 @@ def accessible_queue(actor: Actor, name: str, verb: Verb) -> Queue:
 
 
 def delete_queue(
-    actor: Actor, name: str, answer: Answer[int] = ignore, *, if_unused: bool = False, if_empty: bool = False
+    actor: Actor,
+    name: str,
+    answer: Answer[int] = ignore,
+    *,
+    if_unused: bool = False,
+    if_empty: bool = False,
+    looked: bool = False,
 ) -> None:
     """queue.delete; the answer is the number of ready messages that went with it, 0 when there was no such queue.
 
+    looked: of a queue of another node, it was just asked how it stands there.
     Raises PreconditionFailed (406) when a condition doesn't hold, ResourceLocked (405), AccessRefused (403).
     """
     vhost = actor.vhost
@@ -240,10 +250,17 @@ def delete_queue(
         answer(0)
         return
     actor.check_owner(queue)
+    if queue.is_remote and (if_unused or if_empty) and not looked:
+        from warren.core.declaring.shared_queues import look_then
+
+        look_then(
+            queue, answer, partial(delete_queue, actor, name, if_unused=if_unused, if_empty=if_empty, looked=True)
+        )
+        return
     queue.catch_up()
     queue.check_delete(if_unused=if_unused, if_empty=if_empty)
-    if if_unused and queue.consumers:
-        raise PreconditionFailed(f"{queue.description} in use; it has {len(queue.consumers)} consumer(s)")
+    if if_unused and queue.consumer_count:
+        raise PreconditionFailed(f"{queue.description} in use; it has {queue.consumer_count} consumer(s)")
     if if_empty and queue.ready_count:
         raise PreconditionFailed(f"{queue.description} not empty; it holds {queue.ready_count} message(s)")
     agreements = vhost.broker.agreements

@@ -42,6 +42,21 @@ def delete_shared(
     agreements.ask_then(("queue", vhost.name, queue.name, None), answered)
 
 
+def look_then(queue: Queue, answer: Answer[int], then: Callable[[Answer[int]], None]) -> None:
+    """Ask the node that has a queue how it stands; `then` goes on, and raises errors of the broker.
+
+    Where that node can't be asked, nobody knows whether a condition holds: the answer is that error.
+    """
+
+    def looked(seen: BrokerError | None) -> None:
+        if seen is not None:
+            answer(seen)
+        else:
+            _do_again(then, answer)
+
+    queue.look(looked)
+
+
 def _do_again(again: Callable[[Answer[int]], None], answer: Answer[int]) -> None:
     try:
         again(answer)

@@ -210,6 +210,15 @@ class Queue:
         """True for what stands here for a queue that another node of the cluster has (core.cluster.remote_queue)."""
         return False
 
+    @property
+    def consumer_count(self) -> int:
+        """How many consumers it has, wherever they are."""
+        return len(self.consumers)
+
+    def look(self, answer: Answer[None]) -> None:
+        """Ask how it stands, where it is another node's."""
+        answer(None)
+
     @classmethod
     def check_declaration(
         cls, description: str, *, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool

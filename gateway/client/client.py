@@ -464,7 +464,7 @@ def _table(arguments: Mapping[str, Encodable] | None) -> tuple[FieldTable, bytes
 
 
 def _state_of(queue: Queue) -> QueueState:
-    return QueueState(queue.name, queue.ready_count, len(queue.consumers))
+    return QueueState(queue.name, queue.ready_count, queue.consumer_count)
 
 
 def _give_back(delivery: Delivery | None) -> None:

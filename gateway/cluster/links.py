@@ -109,11 +109,18 @@ class ClusterLinks:
             host, port = parse_address(self._settings.address)
         except ValueError as error:
             raise StorageError(f"cluster_link {self._settings.address!r} isn't {error}") from error
+        if self._settings.advertised:
+            try:
+                parse_address(self._settings.advertised)
+            except ValueError as error:
+                raise StorageError(f"cluster_link_advertised {self._settings.advertised!r} isn't {error}") from error
         listener = Listener(PROTOCOL, host, port, tls=self._settings.tls)
         sock = ListeningSocket(self._hub, listener, self._accept_carrier(), descriptors_max)
         self._sockets.append(sock)
         sock.open()
-        self.address = format_address(socket.gethostname() if host in EVERYWHERE else host, sock.address[1])
+        self.address = self._settings.advertised or format_address(
+            socket.gethostname() if host in EVERYWHERE else host, sock.address[1]
+        )
         _log.info("listening for other nodes of the cluster on %s", format_address(*sock.address))
         return self.address
 
@@ -143,6 +150,7 @@ class ClusterLinks:
         arguments_raw: bytes,
         auto_delete: bool = False,
         store_id: int = 0,
+        home: str = "",
     ) -> RemoteQueue:
         """What stands here for a durable queue that this node has; see core.cluster.remote_types."""
         return remote_queue(
@@ -153,6 +161,7 @@ class ClusterLinks:
             arguments_raw=arguments_raw,
             auto_delete=auto_delete,
             store_id=store_id,
+            home=home,
         )
 
     def audience(self, vhost: VirtualHost, node: str) -> Audience:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 
 from warren.adapters.mqtt.sessions.place import world_of
+from warren.core.cluster.away import AwayQueue, away_queue, home_of
 from warren.core.cluster.hook import Node
 from warren.core.cluster.queue import ReplicatedQueue
 from warren.core.cluster.queue import made as made_here
@@ -293,17 +294,26 @@ class ClusterNode:
             store_id=store_id,
         )
 
-    def queue_of(
-        self, vhost: VirtualHost, name: str, node: str, arguments: Mapping[str, FieldValue], arguments_raw: bytes
-    ) -> Queue | None:
-        """Have a queue stand here for a durable one that another node has by itself; None where it can't be reached."""
-        if self.links is None or node == self.name:
-            return None
-        queue = self.links.remote(node, vhost, name, arguments=arguments, arguments_raw=arguments_raw)
-        vhost.queues[name] = queue
-        self.broker.policies.apply_to(vhost.name, queue)
-        vhost.changed()
-        return queue
+    def queue_at(
+        self,
+        vhost: VirtualHost,
+        name: str,
+        node: str,
+        *,
+        arguments: Mapping[str, FieldValue],
+        arguments_raw: bytes,
+        store_id: int,
+    ) -> Queue:
+        """What stands for a queue that another node has by itself: reached over a link, where this node has any."""
+        if self.links is None:
+            return away_queue(vhost, name, node, arguments=arguments, arguments_raw=arguments_raw, store_id=store_id)
+        return self.links.remote(
+            node, vhost, name, arguments=arguments, arguments_raw=arguments_raw, store_id=store_id, home=node
+        )
+
+    def is_there(self, node: str) -> bool:
+        """Whether it is in the cluster; this one always is."""
+        return node == self.name or node_key(node) in self._nodes.rows or not self._nodes.is_complete
 
     # Shards that come and go
 
@@ -312,7 +322,7 @@ class ClusterNode:
             queue
             for vhost in self.broker.vhosts.values()
             for queue in vhost.queues.values()
-            if queue.of_cluster and queue.type_name == QUORUM and self.shard_of(vhost.name, queue.name) == number
+            if queue.of_cluster and not home_of(queue) and self.shard_of(vhost.name, queue.name) == number
         ]
 
     async def attach(self, shard: Shard) -> None:
@@ -354,6 +364,27 @@ class ClusterNode:
         self._moved.update(numbers)
         self._has_moved.set()
 
+    async def _reach_homes(self) -> None:
+        """There are links from now on, so what stood for queues of other nodes while there were none is exchanged."""
+        away = [
+            queue
+            for vhost in self.broker.vhosts.values()
+            for queue in vhost.queues.values()
+            if isinstance(queue, AwayQueue)
+        ]
+        for count, old in enumerate(away, 1):
+            new = self.queue_at(
+                old.vhost,
+                old.name,
+                old.home,
+                arguments=old.arguments,
+                arguments_raw=old.arguments_raw,
+                store_id=old.store_id,
+            )
+            replace(old.vhost, old, new)
+            if count % QUEUES_PER_SLICE == 0:
+                await trio.lowlevel.checkpoint()
+
     async def _exchange(self, number: int, shard: Shard | None) -> None:
         for count, old in enumerate(self._queues_of(number), 1):
             vhost = old.vhost
@@ -389,6 +420,7 @@ class ClusterNode:
         if self._make_links is not None:
             self.links = self._make_links(self, hub)
             self.link = self.links.address
+            await self._reach_homes()
         try:
             async with open_client(self.options) as self._client, trio.open_nursery() as nursery:
                 self._nursery = nursery

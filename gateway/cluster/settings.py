@@ -115,6 +115,15 @@ class LinkSettings:
             "`0.0.0.0` and `[::]` by the name of the machine.",
         )
     )
+    advertised: str = configured(
+        Key(
+            "cluster_link_advertised",
+            text,
+            "",
+            "Where the other nodes reach this one, as `host:port`, if that isn't what it listens on: behind a proxy, "
+            "or in a container whose port is published as another one. Empty: by `cluster_link`.",
+        )
+    )
     secret_file: Path | None = configured(
         Key(
             "cluster_secret_file",

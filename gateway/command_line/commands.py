@@ -60,6 +60,17 @@ store = typer.Typer(
 app.add_typer(store)
 
 
+cluster = typer.Typer(
+    name="cluster",
+    help="Clusters.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(cluster)
+
+
 @app.command()
 def serve(
     data_dir: Annotated[
@@ -242,6 +253,29 @@ def tls_dev(
     from warren.gateway.command_line import tls as cli_tls
 
     cli_tls.run(directory, names or (), user)
+
+
+@cluster.callback()
+def _of_clusters() -> None:
+    """Clusters."""
+
+
+@cluster.command("dev")
+def cluster_dev(
+    directory: Annotated[
+        str, typer.Option("--directory", metavar="DIR", help="Where all is kept; what is in there is there again.")
+    ] = "warren-cluster",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", metavar="PORT", help="AMQP's of the first node; the others have the next ones.  0: any."
+        ),
+    ] = 0,
+) -> None:
+    """Run three NATS servers and three nodes on this machine, until Ctrl-C, and say how to connect."""
+    from warren.gateway.command_line import cluster_dev as cli_cluster_dev
+
+    cli_cluster_dev.run(directory, port)
 
 
 @store.callback()

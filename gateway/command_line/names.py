@@ -14,6 +14,7 @@ COMMANDS: Final = (
     "plugins",
     "tls",
     "store",
+    "cluster",
     "install-shims",
     "completion",
     "man",

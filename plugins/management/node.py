@@ -24,7 +24,8 @@ class Node:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.name = context.facts.node_name
+        cluster = context.broker.cluster
+        self.name = context.facts.node_name if cluster is None else cluster.name
         self.rabbitmq_version = context.options.text("product_version")
         self.python_version = platform.python_version()
         self.pid = os.getpid()

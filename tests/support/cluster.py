@@ -60,6 +60,13 @@ def drained(channel: BlockingChannel, queue: str, *, ack: bool = True) -> list[s
             channel.basic_ack(method.delivery_tag)
 
 
+def linked_options(directory: Path) -> list[str]:
+    """Options of nodes that reach each other over links.  directory: where the secret that they share is kept."""
+    secret = directory / "secret"
+    secret.write_text("the secret of this cluster")
+    return ["--set", f"cluster_secret_file={secret}", "--set", "cluster_link=127.0.0.1:0"]
+
+
 class Nodes:
     """Nodes of a test, each ended at the end of the block.  parent: where their directories are."""
 

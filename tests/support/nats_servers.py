@@ -59,7 +59,7 @@ class NatsServer:
 
     name: its own.  routes: addresses of all servers of its cluster; empty for one that is alone.  lines: of its
     configuration, beside the usual ones.  sync_always: each write is synced before it is answered.  login, tls: how to
-    get in, where not everybody does.
+    get in, where not everybody does.  cluster_lines: of what its configuration says of its cluster.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class NatsServer:
         sync_always: bool = True,
         login: Login | None = None,
         tls: ssl.SSLContext | None = None,
+        cluster_lines: str = "",
     ) -> None:
         self.name = name
         self.login = login or Login()
@@ -86,7 +87,8 @@ class NatsServer:
         cluster = ""
         if routes:
             listed = ", ".join(routes)
-            cluster = f'cluster {{ name: tests, listen: "{child.LOOPBACK}:{cluster_port}", routes: [ {listed} ] }}\n'
+            cluster = f'cluster {{ name: tests, listen: "{child.LOOPBACK}:{cluster_port}", routes: [ {listed} ]'
+            cluster += f"\n{cluster_lines} }}\n"
         self._configuration.write_text(
             f"server_name: {name}\n"
             f'listen: "{child.LOOPBACK}:{self.port}"\n'

@@ -86,7 +86,7 @@ def declare_queue(channel: Channel, method: methods.QueueDeclare) -> None:
     channel.queue_declared(queue.name)
 
     def declared(nothing: None) -> None:
-        answered = methods.QueueDeclareOk(queue.name, queue.ready_count, len(queue.consumers))
+        answered = methods.QueueDeclareOk(queue.name, queue.ready_count, queue.consumer_count)
         _answer(channel, answered, nowait=method.nowait)
 
     ask(channel, method, queue.when_ready, declared)
@@ -97,6 +97,9 @@ def delete_queue(channel: Channel, method: methods.QueueDelete) -> None:
     name = channel.queue_name(method.queue)
 
     def question(answer: Answer[int]) -> None:
+        if channel.node is not None:
+            channel.node.delete(answer)
+            return
         declaration_queue.delete_queue(
             channel.client, name, answer, if_unused=method.if_unused, if_empty=method.if_empty
         )

@@ -31,6 +31,7 @@ from warren.adapters.amqp091.sasl import Challenge, Vouched
 from warren.adapters.peers.node_proof import MECHANISM, AskedNode, NotProved
 from warren.core.access.accounts import BROKER, LoginRefused
 from warren.core.administration.listing.queues import QueueRow
+from warren.core.declaring.queues import delete_queue
 from warren.core.errors import AccessRefused, BrokerError, NotFound
 from warren.core.messages.address import Address
 from warren.core.messages.field_table import encode_table
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from warren.adapters.amqp091.sasl import Mechanism, Peer
     from warren.adapters.amqp091.sasl import Outcome as LoginOutcome
     from warren.core.messages.field_table import Encodable
+    from warren.core.queues.answer import Answer
     from warren.core.queues.base import Queue
     from warren.core.routing.receipt import Receipt
 
@@ -231,6 +233,17 @@ class NodeEnd:
             channel.send(NodeEnded(method.consumer_tag, error.code, short_text(error.text)))
             return
         channel.consumers[method.consumer_tag] = consumer
+
+    def delete(self, answer: Answer[int]) -> None:
+        """The other node has taken the queue away, as all nodes do once that is agreed on.  It goes here when this node
+        hears of it, and not before: another one of its name may be declared meanwhile.
+        """
+        self.check()
+        queue, agreements = self.queue, self.queue.vhost.broker.agreements
+        if agreements is not None and agreements.shares_queue(queue):
+            agreements.leaving.setdefault((queue.vhost.name, queue.name), []).append(answer)
+        else:
+            delete_queue(self._channel.client, queue.name, answer)
 
     def look(self) -> None:
         """What listings show of it."""

@@ -189,6 +189,12 @@ class QueueRow(Row):
         return self.queue.message_counts
 
     @on_request
+    def node(self) -> str:
+        """The node of a cluster that has it; empty without a cluster, and where no node has it just now."""
+        cluster = self.queue.vhost.broker.cluster
+        return cluster.name if cluster is not None else ""
+
+    @on_request
     def message_rates(self) -> Mapping[str, float]:
         """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
         broker = self.queue.vhost.broker

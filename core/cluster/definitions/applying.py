@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from warren.core.cluster.away import home_of
 from warren.core.cluster.definitions import items
 from warren.core.cluster.definitions.items import Item
 from warren.core.cluster.definitions.rows import ARGUMENTS, NODE, SCRAM
+from warren.core.cluster.placing import move_elsewhere, place_elsewhere
 from warren.core.cluster.sharing import is_shared_exchange, is_shared_queue
 from warren.core.declaring.bindings import add_binding, take_binding
 from warren.core.declaring.exchanges import add_exchange, remove_exchange
@@ -33,18 +35,13 @@ if TYPE_CHECKING:
     from warren.core.messages.field_table import FieldValue
     from warren.core.policies.policy import PolicyKind
     from warren.core.queues.answer import Answer
-    from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
-
-MakeElsewhere = Callable[["VirtualHost", str, str, Mapping[str, "FieldValue"], bytes], "Queue | None"]
-"""Stands for a queue that another node has: virtual host, name, that node, arguments, and these as they came."""
 
 
 class Applier:
     """To one broker.
 
-    make_elsewhere: gives what stands here for a queue of another node; None where nothing can.
     changed: called when something that was in the way may be so no longer.
     """
 
@@ -52,7 +49,6 @@ class Applier:
         self._broker = broker
         self._agreements = agreements
         self._changed = changed
-        self.make_elsewhere: MakeElsewhere = _nothing
 
     def put(self, item: Item) -> str:
         """Make it, or change it to what it is now; why that can't be done at present, empty when it is done."""
@@ -120,11 +116,13 @@ class Applier:
     def _put_queue(self, vhost: VirtualHost, item: Item) -> str:
         there = vhost.queues.get(item.name)
         raw, arguments = _arguments(item.row)
+        node = str(item.row.get(NODE, ""))
         if there is not None:
             if is_shared_queue(there):
+                if node not in ("", self._agreements.node) and home_of(there) not in ("", node):
+                    move_elsewhere(there, node, item.row)
                 return ""
             return f"{there.description} is this node's own, and has the name"
-        node = str(item.row.get(NODE, ""))
         # A replicated queue's number in the log of its shard is one that nothing else has ever had.
         broker_alone = self._broker.cluster is None
         if node in ("", self._agreements.node):
@@ -137,10 +135,7 @@ class Applier:
                 store_id=None if node or broker_alone else item.made,
             )
         else:
-            made = self.make_elsewhere(vhost, item.name, node, arguments, raw)
-            if made is None:
-                return f"it is on node '{node}', which can't be reached from here"
-            queue = made
+            queue = place_elsewhere(vhost, item.name, node, item.row, arguments, raw, item.made)
         queue.user, queue.user_id = str(item.row.get("user", "")), str(item.row.get("user_id", ""))
         return ""
 
@@ -243,7 +238,3 @@ def _ends(vhost: VirtualHost, item: Item) -> tuple[Exchange | None, Destination 
 def _arguments(row: Mapping[str, JSON]) -> tuple[bytes, dict[str, FieldValue]]:
     raw = base64.b64decode(str(row[ARGUMENTS]))
     return raw, decode_table(raw, 0)[0]
-
-
-def _nothing(*_: object) -> None:
-    return None

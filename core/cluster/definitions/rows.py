@@ -15,7 +15,7 @@ from warren.core.administration.parameters import GLOBAL_PARAMETER, PARAMETER
 from warren.core.cluster.agreements import Change
 from warren.core.cluster.definitions import items
 from warren.core.cluster.sharing import is_shared_binding, is_shared_exchange, is_shared_queue
-from warren.core.declaring.queues import OF_CLUSTER
+from warren.core.declaring.queues import HOME, OF_CLUSTER
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY
 from warren.core.routing.vhost_metadata import DELETING
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from warren.core.exchanges.binding import Destination
     from warren.core.storage.definitions.store import JSON
 
-NODE: Final = "node"
+NODE: Final = HOME
 """In a queue's row: the node that has its messages."""
 
 SCRAM: Final = "scram"
@@ -82,7 +82,7 @@ def shared_row(kind: str, row: Mapping[str, JSON], node: str) -> dict[str, JSON]
     own = _OWN.get(kind, ())
     shared = {key: value for key, value in row.items() if key not in own}
     if kind == items.QUEUE:
-        shared[NODE] = node
+        shared[NODE] = str(row.get(HOME, "")) if row.get(OF_CLUSTER) else node
     return shared
 
 

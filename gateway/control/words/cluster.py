@@ -85,6 +85,29 @@ async def _rebalanced(member: ClusterNode) -> Answer:
     return table(("Node name", "Number of shards"), rows)
 
 
+@word(
+    "NODE",
+    "delete the durable queues that a node had by itself, which has left the cluster for good; its messages are lost",
+    "Removing node {0} from the cluster ...",
+    example="n3",
+)
+async def forget_cluster_node(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does: the node has to be stopped."""
+    from warren.core.errors import StorageError
+
+    (name,) = request.arguments
+    member = _member(control)
+    if member is None:
+        raise RefusedError(f"there is no node '{name}': this broker is in no cluster", codes.SOFTWARE)
+    from warren.gateway.cluster.forgetting import forget
+
+    try:
+        count = await forget(member, name)
+    except StorageError as error:
+        raise RefusedError(str(error), codes.TEMPORARY_FAILURE) from None
+    return value({"deleted_queues": count}, f"Node '{name}' is forgotten; {count} queues of its own are deleted")
+
+
 @word("NAME", "give the cluster another name", "Setting cluster name to {0} ...", example="factory-1")
 def set_cluster_name(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""

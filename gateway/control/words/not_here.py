@@ -40,7 +40,6 @@ NOT_HERE: Final[Mapping[str, str]] = {
             "discover_peers",
             "force_boot",
             "force_standalone_khepri_boot",
-            "forget_cluster_node",
             "has_reached_target_cluster_size",
             "join_cluster",
             "rename_cluster_node",

@@ -19,7 +19,6 @@ from warren.plugins.management.errors import bad_request
 from warren.plugins.management.ranges import LENGTH_NAMES, LENGTHS
 from warren.plugins.management.views import (
     IDLE,
-    NODE,
     STATS,
     Field,
     Sampled,
@@ -61,7 +60,7 @@ QUEUES: Final = View(
     {
         **fields("name", "vhost", "type", "durable", "auto_delete", "exclusive"),
         "arguments": table("arguments"),
-        "node": NODE,
+        "node": Field(("node",), lambda cells, look: cells["node"] or look.node.name),
         **fields("state", "policy", "operator_policy", "effective_policy_definition"),
         **fields("consumers", "consumer_capacity", "consumer_utilisation", *LENGTH_NAMES),
         **details(LENGTHS, *LENGTH_NAMES),

@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import QUORUM, Nodes, channel_of, drained, publish
+from tests.support.cluster import QUORUM, Nodes, channel_of, drained, linked_options, publish
 from tests.support.nats_servers import NatsServer
 from tests.support.warren_process import WarrenProcess
 
 
 @pytest.fixture
 def start(tmp_path: Path, servers: list[NatsServer]) -> Iterator[partial[WarrenProcess]]:
-    secret = tmp_path / "secret"
-    secret.write_text("the secret of this cluster")
     with ExitStack() as stack:
         nodes = stack.enter_context(Nodes(tmp_path, servers))
-        options = {"cluster_secret_file": str(secret), "cluster_link": "127.0.0.1:0"}
-        yield partial(_start, nodes, [word for name, value in options.items() for word in ("--set", f"{name}={value}")])
+        yield partial(_start, nodes, linked_options(tmp_path))
 
 
 def _start(nodes: Nodes, options: list[str], name: str) -> WarrenProcess:

@@ -18,6 +18,7 @@ TYPED = {
     ("list_queues --formatter ", ""): {"json", "csv"},
     ("set_log_level de",): {"debug"},
     ("tls ",): {"dev"},
+    ("cluster ",): {"dev"},
     ("tls dev --",): {"--name", "--user"},
     ("serve --log-",): {"--log-level", "--log-format"},
     ("serve --log-format ",): {"text", "json"},

@@ -268,6 +268,7 @@ OTHER: Mapping[str, tuple[object, object]] = {
     "cluster_keyfile": ("server.key", SAME),
     # LinkSettings
     "cluster_link": ("127.0.0.1:0", SAME),
+    "cluster_link_advertised": ("a.example:25672", SAME),
     "cluster_secret_file": ("secret", SAME),
     "cluster_link_tls": (True, SAME),
     "cluster_link_cacertfile": ("ca.pem", SAME),
@@ -499,7 +500,7 @@ async def test_how_nodes_of_a_cluster_reach_each_other(directory: Path, tmp_path
         run.broker.cluster = None
         assert node._make_links is not None
         links = node._make_links(node, run.hub)
-        assert links.address.startswith("127.0.0.1:")
+        assert links.address == "a.example:25672"
         check(directory, LinkSettings, links._settings)
         context = links._client_context
         assert context is not None
