@@ -36,6 +36,7 @@ START_S: Final = 60.0
 STOP_S: Final = 20.0
 """How long each may take to end in good order before it is killed."""
 
+TRIES: Final = 3
 LOOK_S: Final = 0.2
 PROTOCOLS: Final = ("amqp", "mqtt", "stomp", "http")
 
@@ -79,7 +80,7 @@ class DevelopmentCluster:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             password = self._secret("nats-password")
             self._secret("secret")
-            ports = self._start_servers(program, password)
+            ports = self._started_servers(program, password)
             addresses = self._start_nodes(ports, password)
             if not self._stop.is_set():
                 _say(instructions(addresses, self._pids(), self._directory))
@@ -101,6 +102,17 @@ class DevelopmentCluster:
         return file.read_text()
 
     # Starting
+
+    def _started_servers(self, program: str, password: str) -> list[int]:
+        """Their ports.  Somebody else may take one of these just before a server does: then by others."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._start_servers(program, password)
+            except CommandFailedError:
+                for process in self._servers.values():
+                    process.kill()
+                    process.wait()
+        return self._start_servers(program, password)
 
     def _start_servers(self, program: str, password: str) -> list[int]:
         ports = free_ports(2 * SERVERS)

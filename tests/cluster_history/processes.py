@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.cluster_history.proxies import LOOPBACK, Proxy
-from tests.support import child
 from tests.support.cluster import linked_options
 from tests.support.nats_servers import NatsServer, answers
+from tests.support.ports import free_ports
 from tests.support.warren_process import WarrenProcess, start_warren
 
 SIZE: Final = 3
@@ -37,7 +37,7 @@ class Processes:
     def __init__(self, parent: Path) -> None:
         self.parent = parent
         self.nodes: dict[str, WarrenProcess] = {}
-        ports = child.free_ports(2 * SIZE + SIZE)
+        ports = free_ports(2 * SIZE + SIZE)
         self._link_ports = dict(zip(NAMES, ports[2 * SIZE :], strict=True))
         self.routes = {pair: Proxy(ports[SIZE + pair[1]]) for pair in permutations(range(SIZE), 2)}
         self.clients = {(name, number): Proxy(ports[number]) for name in NAMES for number in range(SIZE)}

@@ -49,7 +49,7 @@ def running(directory: Path, *options: str) -> Iterator[str]:
         yield said
     finally:
         process.send_signal(signal.SIGINT)
-        process.stdout.close()
+        assert "stopping" in process.stdout.read()
         assert process.wait(WAIT_S) == 0
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.simulated_cluster import Bucket, Node, run
 from warren.core.administration.operations import exchanges, queues
+from warren.core.cluster.away import home_of
 from warren.core.cluster.definitions.items import CLUSTER_KEY, key_of
 from warren.core.cluster.definitions.joining import FORMAT, Joining
-from warren.core.errors import ClusterAway
+from warren.core.errors import ClusterAway, NotFound
 
 
 def joined(*names: str) -> list[Node]:
@@ -36,9 +37,12 @@ def test_who_was_there_before_brings_its_definitions_with_queues_that_stay_on_it
     assert "x" in two.broker.vhosts["/"].exchanges
     two.broker.users.authenticate("ada", "secret", True)
     assert one.broker.vhosts["/"].queues["q"].store_id
-    assert two.replica.blocked == {key_of("queue", "/", "q"): "it is on node 'n1', which can't be reached from here"}, (
-        "nothing stands for it there, as nobody has said what"
-    )
+    there = two.broker.vhosts["/"].queues["q"]
+    assert home_of(there) == "n1"
+    with pytest.raises(NotFound, match="it is on node 'n1', which can't be reached from here"):
+        there.check_usable()
+    two.start()
+    assert home_of(two.broker.vhosts["/"].queues["q"]) == "n1", "it is known at the next start, too"
 
 
 def test_of_two_that_come_to_an_empty_bucket_one_wins() -> None:
