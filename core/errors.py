@@ -182,3 +182,7 @@ class StorageError(Exception):
 
     It ends the broker, not a connection, so it is outside the tree of reply codes.
     """
+
+
+class NewerFormatError(StorageError):
+    """What is stored is in a format of a newer version of Warren: nothing is damaged, and nothing was changed."""

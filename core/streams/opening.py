@@ -34,6 +34,7 @@ from warren.core.streams.segment_file import (
     encode_row,
     index_name,
     key_of_start,
+    refuse_newer_format,
     segment_name,
 )
 from warren.core.streams.segments import Segment, Segments
@@ -46,9 +47,12 @@ _COPIED_AT_ONCE: Final = 1 << 20
 def open_segments(files: Files, reports: list[str]) -> Segments:
     """All segments of a stream; one that isn't there yet where there is none.
 
-    reports: sentences about damage are added to it.  Raises OSError.
+    reports: sentences about damage are added to it.  Raises OSError, and NewerFormatError before anything is changed.
     """
     bases = sorted(base for base in map(base_of, files.names()) if base is not None)
+    if bases:
+        # What a newer version has written last is there.
+        _refuse_newer_format(files, bases[-1])
     _remove_leftovers(files, bases)
     opened: list[Segment] = []
     for base in bases:
@@ -162,6 +166,11 @@ def _complete_index(files: Files, segment: Segment, first_row: int, data: bytes)
     files.truncate(name, at + len(data))
 
 
+def _refuse_newer_format(files: Files, base: int) -> None:
+    name = segment_name(base)
+    refuse_newer_format(files.read(name, START_SIZE, 0), f"{files.place}/{name}")
+
+
 def _remove_leftovers(files: Files, bases: list[int]) -> None:
     """Indexes of segments that are gone, and what was to take the place of one: a deletion, or that, was cut off."""
     wanted = {index_name(base) for base in bases}
@@ -181,6 +190,7 @@ def _open_segment(files: Files, base: int, reports: list[str], *, is_last: bool)
     size = files.size(name)
     read = reader_of(files, name)
     start = read(START_SIZE, 0)
+    refuse_newer_format(start, f"{files.place}/{name}")
     if is_last and not start.strip(b"\0"):
         # It was being made when the broker ended.
         return Segment(base, drawn_key())

@@ -1,7 +1,8 @@
 """A segment of a stream as a file, and its index beside it.
 
-A segment begins with a start that names its first offset and a key; behind it stand its chunks, each behind a prefix of
-eight bytes: a marker, and the checksum of the chunk's head and filter, which the chunk's own layout leaves unprotected.
+A segment begins with a start that names its format, its first offset and a key; behind it stand its chunks, each behind
+a prefix of eight bytes: a marker, and the checksum of the chunk's head and filter, which the chunk's own layout leaves
+unprotected.
 That checksum begins with the key, which is drawn by lot and told to nobody, so that no message can look like a chunk to
 a scan that has lost its way.
 
@@ -19,11 +20,18 @@ from struct import Struct
 from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
+from warren.core.errors import NewerFormatError
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams.chunk import HEAD_SIZE, Head, decode_head
 
-_START: Final = Struct(">8sQI")
-_START_MAGIC: Final = b"WSTREAM1"
+FORMAT_VERSION: Final = 2
+"""Raised when a broker that knows only the version before could not read what is written.  In version 1 chunks have no
+trailers, and none but those of messages follow a segment's start."""
+
+_START: Final = Struct(">7sBQI")
+_START_MAGIC: Final = b"WSTREAM"
+_VERSION_ZERO: Final = ord("0")
+"""The version stands behind the magic, as a digit."""
 START_SIZE: Final = _START.size + 4
 
 _PREFIX: Final = Struct(">4sI")
@@ -123,20 +131,44 @@ def _decoded_row(data: bytes, at: int) -> Row:
     return Row(first_offset, time_ms, place & _POSITION_MASK, place >> _KIND_SHIFT)
 
 
-def encode_start(base: int, key: int) -> bytes:
-    """The start of a segment."""
-    start = _START.pack(_START_MAGIC, base, key)
+def encode_start(base: int, key: int, *, version: int = FORMAT_VERSION) -> bytes:
+    """The start of a segment.  version: of its format."""
+    start = _START.pack(_START_MAGIC, _VERSION_ZERO + version, base, key)
     return start + crc32(start).to_bytes(4, "big")
 
 
 def key_of_start(data: bytes, base: int) -> int:
     """The key that the start of a segment names.  Raises DamagedRecordError for anything else."""
-    if len(data) < START_SIZE or crc32(data[: _START.size]) != int.from_bytes(data[_START.size : START_SIZE], "big"):
+    if version_of_start(data) is None:
         raise DamagedRecordError("its start is damaged")
-    magic, named, key = _START.unpack_from(data)
-    if magic != _START_MAGIC or named != base:
+    _, _, named, key = _START.unpack_from(data)
+    if named != base:
         raise DamagedRecordError(f"its start is that of another segment ({named})")
     return int(key)
+
+
+def version_of_start(data: bytes) -> int | None:
+    """The format of the segment that begins with this; None where it is no start of one.
+
+    The fields' places are the same in all versions to come, so that a newer version can be told from damage.
+    """
+    if len(data) < START_SIZE or crc32(data[: _START.size]) != int.from_bytes(data[_START.size : START_SIZE], "big"):
+        return None
+    magic, version, _, _ = _START.unpack_from(data)
+    return version - _VERSION_ZERO if magic == _START_MAGIC else None
+
+
+def refuse_newer_format(data: bytes, where: str) -> None:
+    """Nothing is changed in a segment that a newer broker has written: raises NewerFormatError.
+
+    data: its start.  where: its path, for people.
+    """
+    version = version_of_start(data)
+    if version is not None and version > FORMAT_VERSION:
+        raise NewerFormatError(
+            f"{where} has stream format {version}, this broker knows formats up to {FORMAT_VERSION}: the data "
+            "directory belongs to a newer version of Warren; start that one, or name another data directory"
+        )
 
 
 def framed(chunk: bytes, filter_size: int, key: int) -> bytes:

@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from warren.core.errors import StorageError
+from warren.core.errors import NewerFormatError, StorageError
 from warren.core.storage.definitions.salvage import SALVAGED_BEFORE
 from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import segment_name
 from warren.core.storage.disk.keys import NO_KEY, LogKey, key_in_segment, read_key
+from warren.core.storage.disk.recovery import refuse_newer_format as refuse_newer_log
 from warren.core.storage.disk.segment_scan import SegmentScan
 from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
 from warren.core.streams.scanning import Damaged, Tail, scan
-from warren.core.streams.segment_file import START_SIZE, base_of, key_of_start
+from warren.core.streams.segment_file import START_SIZE, base_of, key_of_start, refuse_newer_format
 from warren.core.streams.segment_file import segment_name as stream_segment_name
 from warren.gateway.process.data_directory import is_in_use
 from warren.gateway.process.stores import DEFINITIONS_NAME, MESSAGES_NAME
@@ -54,8 +55,20 @@ class Checked:
         return not self.damage
 
 
+def refuse_newer(directory: Path) -> None:
+    """Raise NewerFormatError where a newer version of Warren has written any of it: that is no damage."""
+    _check_definitions(directory, Checked())
+    refuse_newer_log(directory / MESSAGES_NAME, segment_bases(directory / MESSAGES_NAME))
+    for path in (directory / STREAMS_NAME).glob("*/*.segment"):
+        with open(path, "rb") as file:
+            refuse_newer_format(file.read(START_SIZE), str(path))
+
+
 def check_store(directory: Path) -> Checked:
-    """Look at all of it.  Raises StorageError where there is no store, a broker uses it, or it can't be read at all."""
+    """Look at all of it.
+
+    Raises StorageError where there is no store, a broker uses it, it can't be read at all, or is a newer version's.
+    """
     check_free(directory)
     checked = Checked()
     _check_definitions(directory, checked)
@@ -85,6 +98,8 @@ def _check_definitions(directory: Path, checked: Checked) -> None:
                 shutil.copyfile(directory / file, Path(name) / file)
         try:
             store = SqliteDefinitionStore(Path(name) / DEFINITIONS_NAME)
+        except NewerFormatError as error:
+            raise NewerFormatError(str(error).replace(name, str(directory))) from None
         except StorageError as error:
             checked.damage.append(str(error).replace(name, str(directory)))
             return
@@ -126,6 +141,7 @@ def _key_of(directory: Path, bases: list[int]) -> LogKey:
 
 def _check_messages(directory: Path, checked: Checked) -> None:
     bases = segment_bases(directory)
+    refuse_newer_log(directory, bases)
     try:
         key = _key_of(directory, bases)
     except OSError as error:
@@ -192,6 +208,7 @@ def _check_stream_segment(path: Path, base: int, is_last: bool, checked: Checked
         start = os.pread(descriptor, START_SIZE, 0)
         if not start.strip(b"\0"):
             return  # it was being made when the broker ended
+        refuse_newer_format(start, str(path))
         try:
             key = key_of_start(start, base)
         except DamagedRecordError as error:

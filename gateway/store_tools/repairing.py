@@ -20,7 +20,7 @@ from warren.core.storage.definitions.sqlite import SqliteDefinitionStore
 from warren.core.storage.disk.engine import DiskEngine
 from warren.core.storage.disk.stream_files import NAME as STREAMS_NAME
 from warren.gateway.process.stores import DEFINITIONS_NAME, MESSAGES_NAME
-from warren.gateway.store_tools.checking import DATABASE_FILES, check_free, check_store
+from warren.gateway.store_tools.checking import DATABASE_FILES, check_free, check_store, refuse_newer
 from warren.gateway.store_tools.places import finished, new_place
 from warren.gateway.store_tools.streams import copy_stream
 
@@ -45,6 +45,7 @@ class Repaired:
 def repair_store(directory: Path, target: Path) -> Repaired:
     """Make `target`, which isn't there or is empty.  Raises StorageError."""
     check_free(directory)
+    refuse_newer(directory)
     place = new_place(target)
     repaired = Repaired()
     try:

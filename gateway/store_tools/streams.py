@@ -9,7 +9,7 @@ from pathlib import Path
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.files import DIRECTORY_MODE
 from warren.core.streams.scanning import Damaged, Found, scan
-from warren.core.streams.segment_file import START_SIZE, base_of, key_of_start
+from warren.core.streams.segment_file import START_SIZE, base_of, key_of_start, refuse_newer_format
 
 
 def copy_stream(source: Path, target: Path) -> list[str]:
@@ -39,6 +39,7 @@ def _copy_segment(path: Path, target: Path, base: int) -> list[str]:
         start = os.pread(descriptor, START_SIZE, 0)
         if not start.strip(b"\0"):
             return []
+        refuse_newer_format(start, str(path))
         try:
             key = key_of_start(start, base)
         except DamagedRecordError as error:

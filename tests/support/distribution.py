@@ -20,7 +20,7 @@ TESTS: Final = Path(__file__).parents[1]
 
 FIRST: Final = (
     "installation", "crash", "mutants", "docs", "interop", "browser", "examples", "mqtt", "conformance", "wire",
-    "simulation", "benchmarks", "durability", "testing", "stomp", "support",
+    "simulation", "upgrade", "benchmarks", "durability", "testing", "stomp", "support",
 )  # fmt: skip
 """Folders whose files take seconds to minutes, those with the longest first."""
 

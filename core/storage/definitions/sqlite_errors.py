@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from warren.core.errors import StorageError
+from warren.core.errors import NewerFormatError, StorageError
 
 DAMAGED = (
     "the definition database is damaged ({detail}). Restore it from a backup. To start without "
@@ -56,9 +56,9 @@ def damaged(path: Path, detail: str) -> StorageError:
     return StorageError(f"{path}: {DAMAGED.format(detail=detail)}.")
 
 
-def newer(path: Path, version: int, known: int) -> StorageError:
-    """The StorageError for a database of a format that this version doesn't know."""
-    return StorageError(
+def newer(path: Path, version: int, known: int) -> NewerFormatError:
+    """The error for a database of a format that this version doesn't know."""
+    return NewerFormatError(
         f"{path}: the definition database has format {version}, written by a newer Warren; this one knows format "
         f"{known}. Run the newer Warren, or use another data directory."
     )

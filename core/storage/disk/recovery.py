@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import compress
 from pathlib import Path
 
-from warren.core.errors import StorageError
+from warren.core.errors import NewerFormatError, StorageError
 from warren.core.storage.disk.compaction import TEMPORARY_SUFFIX
 from warren.core.storage.disk.delivery_counts import DeliveryCounts
 from warren.core.storage.disk.errors import DamagedRecordError
@@ -37,6 +37,25 @@ from warren.core.storage.disk.segment import Segment
 from warren.core.storage.disk.segment_scan import SegmentScan
 
 _log = logging.getLogger("warren.store")
+
+
+def refuse_newer_format(directory: Path, bases: Iterable[int]) -> None:
+    """Nothing is changed in a message directory that a newer broker has written to: raises NewerFormatError.
+
+    bases: of its segments.
+    """
+    for base in bases:
+        path = directory / segment_name(base)
+        try:
+            with open(path, "rb") as file:
+                version, _, _ = decode_segment_header(file.read(SEGMENT_HEADER_SIZE))
+        except (OSError, DamagedRecordError):
+            continue
+        if version > FORMAT_VERSION:
+            raise NewerFormatError(
+                f"{path} has message format {version}, this broker knows formats up to {FORMAT_VERSION}: the data "
+                "directory belongs to a newer version of Warren; start that one, or name another data directory"
+            )
 
 
 class Recovery:
@@ -62,7 +81,7 @@ class Recovery:
         try:
             names = sorted(os.listdir(self._directory))
             bases = [int(name[:16], 16) for name in names if _is_segment_name(name)]
-            self._refuse_newer_format(bases)
+            refuse_newer_format(self._directory, bases)
             for name in names:
                 if name.endswith(TEMPORARY_SUFFIX):
                     os.unlink(self._directory / name)
@@ -86,22 +105,6 @@ class Recovery:
         while unsettled:
             queue_id, (positions, sizes) = unsettled.popitem()
             yield queue_id, positions, sizes
-
-    def _refuse_newer_format(self, bases: list[int]) -> None:
-        """Nothing is changed in a directory that a newer broker has written to."""
-        for base in bases:
-            path = self._directory / segment_name(base)
-            try:
-                with open(path, "rb") as file:
-                    version, _, _ = decode_segment_header(file.read(SEGMENT_HEADER_SIZE))
-            except (OSError, DamagedRecordError):
-                continue
-            if version > FORMAT_VERSION:
-                raise StorageError(
-                    f"{path} has message format {version}, this broker knows formats up to {FORMAT_VERSION}:"
-                    " the data directory belongs to a newer version of Warren; start that one, or name"
-                    " another data directory"
-                )
 
     def _find_key(self, bases: list[int]) -> LogKey:
         """The key of the log; a new one for what comes from now on, where there has been none."""
