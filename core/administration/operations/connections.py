@@ -8,6 +8,8 @@ from warren.core.administration.operations import users, vhosts
 from warren.core.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warren.core.broker import Broker, SessionEntry
 
 
@@ -20,10 +22,17 @@ def close(broker: Broker, name: str, reason: str) -> None:
         session.force_close(reason)
 
 
-def close_all(broker: Broker, reason: str, *, vhost: str | None = None, user: str | None = None) -> int:
+def close_all(
+    broker: Broker,
+    reason: str,
+    *,
+    vhost: str | None = None,
+    user: str | None = None,
+    spares: Callable[[SessionEntry], bool] = lambda _: False,
+) -> int:
     """Close all connections, or those to a virtual host, or of a user, or both; how many those were.
 
-    Raises NotFound for an unknown virtual host, NoSuchUser.
+    spares: says which stay all the same.  Raises NotFound for an unknown virtual host, NoSuchUser.
     """
     if vhost is not None:
         vhosts.existing(broker, vhost)
@@ -32,7 +41,7 @@ def close_all(broker: Broker, reason: str, *, vhost: str | None = None, user: st
     count = 0
     for session in list(broker.sessions):
         row = session.connection_row()
-        if vhost in (None, row.vhost) and user in (None, row.user):
+        if vhost in (None, row.vhost) and user in (None, row.user) and not spares(session):
             session.force_close(reason)
             count += 1
     return count

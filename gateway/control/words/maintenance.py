@@ -37,14 +37,20 @@ def resume_listeners(control: Control, request: Request) -> Answer:
     "Putting the broker on {directory} into maintenance mode ...",
 )
 async def drain(control: Control, request: Request) -> Answer:
-    """As rabbitmq-upgrade does; a node of a cluster hands its shards over."""
+    """As rabbitmq-upgrade does; a node of a cluster hands its shards over.
+
+    Shovels, links and programs around the broker go on, so that what they have under way comes to its end.
+    """
+    from warren.adapters.direct.session import DirectSession
     from warren.core.administration import operations
 
     member = cast("ClusterNode | None", control.broker.cluster)
     if member is not None:
         await member.drain()
     control.server.accepting.suspend()
-    closed = operations.connections.close_all(control.broker, DRAIN_REASON)
+    closed = operations.connections.close_all(
+        control.broker, DRAIN_REASON, spares=lambda each: isinstance(each, DirectSession)
+    )
     return done(f"Closed {closed} connections")
 
 

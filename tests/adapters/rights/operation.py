@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.support.core_broker import core_client
 from tests.support.other_back_ends import Atom
 from tests.support.simulated_broker import SimulatedBroker
+from warren.core.declaring import super_streams
 from warren.core.declaring.bindings import bind
 from warren.core.declaring.exchanges import declare_exchange
 from warren.core.declaring.queues import declare_queue
@@ -16,6 +17,9 @@ from warren.core.queues.stream.queue import StreamQueue
 
 USER = "alice"
 PASSWORD = "secret"
+
+SUPER = "super"
+PARTITIONS = ("super-a", "super-b")
 
 ENTER: Atom = ("vhost", "/")
 
@@ -49,7 +53,7 @@ def read(kind: str, name: str) -> Atom:
 
 
 def make(broker: SimulatedBroker) -> None:
-    """Queue `q` with a binding, stream `s`, exchanges `x` (direct), `y` (fanout), `t` (topic).
+    """Queue `q` with a binding, streams `s` and SUPER, exchanges `x` (direct), `y` (fanout), `t` (topic).
 
     By nobody whose rights count.
     """
@@ -60,6 +64,8 @@ def make(broker: SimulatedBroker) -> None:
     bind(owner, "queue", "q", "x", "bound", {}, EMPTY_TABLE_RAW)
     arguments: dict[str, FieldValue] = {"x-queue-type": "stream"}
     declare_queue(owner, "s", durable=True, arguments=arguments, arguments_raw=encode_table(arguments))
+    for _ in super_streams.create(broker.vhost, SUPER, PARTITIONS, ["0", "1"], arguments):
+        pass
     broker.settle()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.adapters.rights.operation import PASSWORD, USER, Operation, configure, read, write
+from tests.adapters.rights.operation import PARTITIONS, PASSWORD, SUPER, USER, Operation, configure, read, write
 from tests.support.simulated_broker import SimulatedBroker
-from tests.support.simulated_stream import StreamClient, published
+from tests.support.simulated_stream import StreamClient, published, published_v2
 from tests.support.simulated_stream import publish as publish_command
 from warren.adapters.stream.codec import commands
 from warren.adapters.stream.codec.keys import Code, OffsetType
@@ -43,6 +43,16 @@ def publish(broker: SimulatedBroker) -> str:
     return "allowed"
 
 
+def publish_v2(broker: SimulatedBroker) -> str:
+    """With a value for filters."""
+    client = client_of(broker)
+    code = client.code(commands.DeclarePublisher, 1, "", "s")
+    if code is not Code.OK:
+        return _said(code)
+    client.send(commands.PublishV2(1, 1, published_v2(1, b"value", b"m")))
+    return "allowed"
+
+
 def store_offset(broker: SimulatedBroker) -> str:
     """Nothing is answered; whether it is kept shows."""
     client = client_of(broker)
@@ -61,6 +71,8 @@ FIRST = OffsetSpec(OffsetType.FIRST)
 
 REFUSED = Code.ACCESS_REFUSED.name
 
+OFFSET_OF_S = asked(commands.ResolveOffsetSpec, "s", FIRST, {})
+
 NEW_PARTITIONS = ("new-a", "new-b")
 
 STREAM = (
@@ -74,6 +86,7 @@ STREAM = (
         (write("queue", "s"),),
         REFUSED,
     ),
+    Operation("Publish of version 2", publish_v2, (write("queue", "s"),), REFUSED),
     Operation("Publish", publish, (write("queue", "s"),), REFUSED),
     Operation(
         "Subscribe", asked(commands.Subscribe, 1, "s", OffsetSpec(OffsetType.FIRST), 1), (read("queue", "s"),), REFUSED
@@ -95,4 +108,28 @@ STREAM = (
         ),
         REFUSED,
     ),
+    Operation(
+        "DeleteSuperStream",
+        asked(commands.DeleteSuperStream, SUPER),
+        (
+            configure("exchange", SUPER),
+            read("exchange", SUPER),
+            *(configure("queue", each) for each in PARTITIONS),
+            *(write("queue", each) for each in PARTITIONS),
+        ),
+        REFUSED,
+    ),
+    Operation(
+        "Route", asked(commands.Route, "0", SUPER), (write("exchange", SUPER), write("queue", PARTITIONS[0])), REFUSED
+    ),
+    *(
+        Operation(
+            f"Partitions, by {right.__name__}",
+            asked(commands.Partitions, SUPER),
+            (right("exchange", SUPER), *(right("queue", each) for each in PARTITIONS)),
+            REFUSED,
+        )
+        for right in (read, write)
+    ),
+    Operation("ResolveOffsetSpec", OFFSET_OF_S, (read("queue", "s"),), REFUSED),
 )

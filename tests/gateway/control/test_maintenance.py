@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 import trio
 
+from tests.support.simulated_client import handshake_bytes
 from warren.gateway import EmbeddedBroker, open_broker
 from warren.gateway.control.commands import run_command
 from warren.gateway.control.target import Answer
 from warren.gateway.network import listeners
+
+OPEN_OK = bytes((0, 10, 0, 41))
+"""connection.open-ok."""
 
 LISTEN = ("amqp=localhost:0", "http=127.0.0.1:0")
 
@@ -47,13 +51,22 @@ async def test_clients_are_refused_and_operators_are_not() -> None:
         assert broker._server.accepting.suspended is False
 
 
-async def test_draining_closes_those_that_are_there() -> None:
+async def test_draining_closes_those_that_are_there_but_not_the_brokers_own() -> None:
     async with open_broker(listen=LISTEN) as broker:
         amqp = broker.listening["amqp"]
         async with broker.connect() as client:
             await client.declare_queue("q")
+            stream = await trio.open_tcp_stream(*amqp[0])
+            await stream.send_all(handshake_bytes())
+            said = b""
+            while OPEN_OK not in said:
+                said += await stream.receive_some()
             answer = await ask(broker, "drain")
             assert answer["text"] == "Closed 1 connections"
+            async with stream:
+                while await stream.receive_some():
+                    pass
+            await client.declare_queue("what is in the process goes on")
         assert not await accepts(amqp[0])
         assert (await ask(broker, "revive"))["ok"] is True
         assert await accepts(amqp[0])
