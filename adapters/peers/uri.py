@@ -7,6 +7,7 @@ be a piece of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from difflib import get_close_matches
@@ -65,6 +66,8 @@ class PeerUri:
         port = "" if self.port == default_port or not host else f":{self.port}"
         return f"{self.scheme}://{host}{port}{path}"
 
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 Parameters = Mapping[str, "tuple[str, Callable[[str], Any]]"]
 """Parameters by name: the field that each sets, and what reads its value, which raises ValueError."""
@@ -138,6 +141,9 @@ def read_parameters(
             continue
         found = known.get(name) or TLS_PARAMETERS.get(name)
         if found is None:
+            if not _NAME.fullmatch(name):
+                # It may be a part of a password with a '?' in it.
+                raise PreconditionFailed("a URI has an unknown parameter, or a '?' that isn't written as %3F")
             near = get_close_matches(name, [*known, *TLS_PARAMETERS], 1)
             meant = f": did you mean '{near[0]}'?" if near else ""
             raise PreconditionFailed(f"a URI has an unknown parameter '{name}'{meant}")

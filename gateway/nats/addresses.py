@@ -38,7 +38,8 @@ def parse_servers(text: str) -> tuple[ServerAddress, ...]:
     scheme = _SCHEMES[0]
     for each in (part.strip() for part in text.split(",")):
         if not each:
-            raise ValueError(f"an empty address in {text!r}; write nats://host:port,host:port")
+            shown = ",".join(map(_bare, text.split(",")))
+            raise ValueError(f"an empty address in {shown!r}; write nats://host:port,host:port")
         if "://" in each:
             scheme = each.partition("://")[0].lower()
         else:
@@ -52,17 +53,29 @@ def parse_server(text: str) -> ServerAddress:
     try:
         parts = urlsplit(text)
         port = DEFAULT_PORT if parts.port is None else parts.port
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no address of a NATS server: {error}") from error
+    except ValueError:
+        # What Python says of it may quote a part of a password.
+        raise ValueError(f"{_shown(text)} is no address of a NATS server: host or port are none") from None
     if parts.scheme not in _SCHEMES:
-        raise ValueError(f"{text!r} is no address of a NATS server: it has to begin with nats:// or tls://")
+        raise ValueError(f"{_shown(text)} is no address of a NATS server: it has to begin with nats:// or tls://")
     if not parts.hostname or any(each.isspace() for each in parts.hostname):
-        raise ValueError(f"{text!r} is no address of a NATS server: it names no host")
+        raise ValueError(f"{_shown(text)} is no address of a NATS server: it names no host")
     if parts.path not in ("", "/") or parts.query or parts.fragment or not port:
-        raise ValueError(f"{text!r} is no address of a NATS server: write nats://host:port and no more")
+        raise ValueError(f"{_shown(text)} is no address of a NATS server: write nats://host:port and no more")
     return ServerAddress(
         parts.hostname, port, parts.scheme == "tls", unquote(parts.username or ""), unquote(parts.password or "")
     )
+
+
+def _bare(text: str) -> str:
+    """An address without user and password, in whatever way it is written."""
+    before, at, host = text.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme + separator if separator else ''}...@{host}" if at else text
+
+
+def _shown(text: str) -> str:
+    return repr(_bare(text))
 
 
 def learned_servers(told: object, like: ServerAddress) -> Iterable[ServerAddress]:

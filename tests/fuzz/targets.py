@@ -20,6 +20,7 @@ from tests.support.simulated_stomp import frame as stomp_frame
 from tests.support.simulated_transport import SimulatedTransport
 from warren.adapters.amqp091.client.connection import ClientConnection as Amqp091Client
 from warren.adapters.amqp091.client.handshake import Login
+from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
 from warren.adapters.amqp10.client.connection import Amqp10Client
 from warren.adapters.amqp10.client.login import Amqp10Login
@@ -35,6 +36,7 @@ from warren.adapters.http.client.exchange import Exchanges
 from warren.adapters.interface import AcceptCarrier
 from warren.adapters.mqtt.client.connection import MqttClient, MqttLogin
 from warren.adapters.mqtt.client.memory import ClientMemory
+from warren.adapters.mqtt.client.uri import parse_mqtt_uri
 from warren.adapters.mqtt.codec import versions
 from warren.adapters.mqtt.codec.decode import decode as decode_packet
 from warren.adapters.mqtt.codec.encode import encode as encode_packet
@@ -52,16 +54,23 @@ from warren.core.messages.field_table import decode_table
 from warren.core.messages.properties import Properties
 from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.streams.chunk import HEAD_SIZE, decode_head, entries_of
+from warren.core.streams.scanning import scan
 from warren.gateway.configuration.config import Config
 from warren.gateway.configuration.options import accept_by_protocol
 from warren.gateway.control.protocol import decode as decode_line
+from warren.gateway.nats.addresses import parse_servers
 from warren.gateway.nats.codec import Parser as NatsParser
 from warren.gateway.protocols import PROTOCOLS
+from warren.plugins.shovel.definition import read_definition
+from warren.plugins.shovel.kafka_definition import parse_kafka_uri
 
 Target = Callable[[bytes], None]
 
 PIECES: Final = (1, 7, 64, 1 << 30)
 """Sizes in which bytes arrive; the first byte of an input chooses."""
+
+SECRET: Final = "Zq7"
+"""A part of the password in kept addresses."""
 
 DETECTION_MS: Final = 10_000
 NAMES: Final = ("amqp", "amqp10", "mqtt", "stomp", "ws")
@@ -244,6 +253,35 @@ def _http_server(data: bytes) -> None:
                 return
 
 
+def _stream_segment(data: bytes) -> object:
+    """What a start reads of a stream's segment; whatever is in it, it is passed over."""
+    return list(scan(lambda size, at: data[at : at + size], 0, 0, len(data)))
+
+
+def _shovel(data: bytes) -> object:
+    """What a policymaker may write as a shovel."""
+    value = json.loads(data)
+    return read_definition(value) if isinstance(value, dict) else None
+
+
+def _addresses(data: bytes) -> object:
+    """Of other brokers and servers, each as it is written; a password never stands in what is said of them."""
+    text = data.decode("utf-8", "replace")
+    for parse in (parse_uri, parse_mqtt_uri, parse_kafka_uri, parse_servers):
+        try:
+            parse(text)
+        except (BrokerError, ValueError) as error:
+            login = text.partition("@")[0]
+            if (
+                text.count("@") == text.count(SECRET) == 1
+                and SECRET in login
+                and "," not in login
+                and SECRET in str(error)
+            ):
+                raise Failed(f"the password is told: {error}") from error
+    return None
+
+
 def _json_lines(data: bytes) -> None:
     for line in data.splitlines():
         json.dumps(decode_line(line))
@@ -262,6 +300,9 @@ TARGETS: Final[dict[str, Target]] = {
     "codec-stream-chunks": _codec(_chunk, DamagedRecordError),
     "codec-nats": _codec(_nats),
     "codec-events": _codec(_events, PeerError),
+    "disk-stream": _codec(_stream_segment),
+    "definition-shovel": _codec(_shovel, BrokerError, ValueError, RecursionError),
+    "definition-addresses": _codec(_addresses),
     "codec-control": _codec(_json_lines, ValueError),
     "session-any": _session(),
     "session-amqp091": _session(AMQP091_HELLO),

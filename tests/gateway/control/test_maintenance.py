@@ -14,6 +14,9 @@ from warren.gateway.network import listeners
 OPEN_OK = bytes((0, 10, 0, 41))
 """connection.open-ok."""
 
+CLOSE = bytes((0, 10, 0, 50))
+"""connection.close."""
+
 LISTEN = ("amqp=localhost:0", "http=127.0.0.1:0")
 
 
@@ -63,9 +66,10 @@ async def test_draining_closes_those_that_are_there_but_not_the_brokers_own() ->
                 said += await stream.receive_some()
             answer = await ask(broker, "drain")
             assert answer["text"] == "Closed 1 connections"
-            async with stream:
-                while await stream.receive_some():
-                    pass
+            said = b""
+            while CLOSE not in said:
+                said += await stream.receive_some()
+            await stream.aclose()
             await client.declare_queue("what is in the process goes on")
         assert not await accepts(amqp[0])
         assert (await ask(broker, "revive"))["ok"] is True

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.child import ChildError
 from tests.support.ctl import ctl
+from tests.support.simulated_client import handshake_bytes
 from tests.support.until import until
 from tests.support.warren_process import WarrenProcess, start_warren
 from warren.adapters.mqtt.codec import encode as mqtt_encode
@@ -59,9 +60,29 @@ PATHS = (
 )
 
 
+def _token() -> str:
+    """A token of OAuth 2 that nobody has signed."""
+    parts = ({"alg": "RS256", "typ": "JWT"}, {"sub": "ada", "scope": "Zq7"})
+    return ".".join(
+        [*(base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in parts), "Zq7"]
+    )
+
+
+TOKEN = _token()
+
+
 def sown(place: str) -> str:
     return SECRET.format(place)
 
+
+DESTINATIONS = {
+    "amqp10": {"dest-uri": f"amqp://someone:{sown('amqp10')}@127.0.0.1:1", "dest-address": "/queues/b"},
+    "mqtt": {"dest-uri": f"mqtt://someone:{sown('mqtt')}@127.0.0.1:1", "dest-topic": "b"},
+    "stomp": {"dest-uri": f"stomp://someone:{sown('stomp')}@127.0.0.1:1", "dest-destination": "/queue/b"},
+    "kafka": {"dest-uri": f"kafka://someone:{sown('kafka')}@127.0.0.1:1", "dest-topic": "b"},
+    "http": {"dest-uri": "http://127.0.0.1:1/b", "dest-bearer-token": sown("bearer")},
+}
+"""Shovels to what isn't there, and so has something to say of them."""
 
 CONFIG = f"""
 default_user = "admin"
@@ -98,6 +119,9 @@ def sow(warren: WarrenProcess) -> None:
         uri = f"{scheme}://someone:{sown(name)}@127.0.0.1:1"
         value = {"src-uri": uri, "src-queue": "a", "dest-uri": uri, "dest-queue": "b", "reconnect-delay": 1}
         ctl(data, "set_parameter", "shovel", name, json.dumps(value))
+    for protocol, keys in DESTINATIONS.items():
+        value = {"src-uri": "amqp://", "src-queue": "a", "dest-protocol": protocol, "reconnect-delay": 1, **keys}
+        ctl(data, "set_parameter", "shovel", protocol, json.dumps(value))
     upstream = {"uri": f"amqp://someone:{sown('upstream')}@127.0.0.1:1", "reconnect-delay": 1}
     ctl(data, "set_parameter", "federation-upstream", "up", json.dumps(upstream))
     ctl(data, "set_policy", "fed", "^fed", '{"federation-upstream-set": "all"}')
@@ -108,10 +132,12 @@ def login(password: str) -> str:
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
 
 
-def api(warren: WarrenProcess, method: str, path: str, *, password: str = "", body: bytes = b"") -> bytes:
+def api(
+    warren: WarrenProcess, method: str, path: str, *, password: str = "", body: bytes = b"", authorization: str = ""
+) -> bytes:
     connection = http.client.HTTPConnection(*warren.addresses["http"], timeout=30)
     try:
-        headers = {"Authorization": login(password or sown("default-pass"))}
+        headers = {"Authorization": authorization or login(password or sown("default-pass"))}
         connection.request(method, path, body or None, headers)
         answer = connection.getresponse()
         return str(answer.getheaders()).encode() + answer.read()
@@ -145,6 +171,8 @@ def test_nothing_sown_comes_up(warren: WarrenProcess) -> None:
     connect = Connect("c", versions.V5, True, 0, None, "ada", wrong.encode(), False, {})
     said["MQTT"] = said_to(warren.addresses["mqtt"], mqtt_encode.encode(connect, versions.V5))
     said["AMQP 1.0"] = said_to(warren.addresses["amqp"], b"AMQP\3\1\0\0" + wrong.encode() * 20)
+    said["AMQP, a token"] = said_to(warren.addresses["amqp"], handshake_bytes(user="", password=TOKEN))
+    said["HTTP, a token"] = api(warren, "GET", "/api/overview", authorization=f"Bearer {TOKEN}")
     said["HTTP, wrong"] = api(warren, "GET", "/api/overview", password=wrong)
 
     until(lambda: _has_tried(warren, "shovel_status") and _has_tried(warren, "federation_status"), time.sleep)
@@ -176,12 +204,20 @@ def _around(text: bytes) -> str:
     return text[max(at - 120, 0) : at + 10].decode(errors="replace")
 
 
-def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Path) -> None:
+WRONG = {
+    "auth_http_user_path": (f"http://asker:{sown('auth')}@127.0.0.1:1/user", "'http://...@127.0.0.1:1/user': must be"),
+    "cluster": (f"nats://node:{sown('nats')}@127.0.0.1:no", "'...': must be 'nats://...@127.0.0.1:no' is no"),
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Path, key: str) -> None:
+    value, words = WRONG[key]
     config = tmp_path / "warren.toml"
-    config.write_text(f'auth_http_user_path = "http://asker:{sown("auth")}@127.0.0.1:1/user"\n')
+    config.write_text(f'{key} = "{value}"\n')
     with pytest.raises(ChildError) as failed:
         start_warren(tmp_path, data_directory=None, listen=LISTEN[:1], options=["--config", str(config)])
-    assert "auth_http_user_path = 'http://...@127.0.0.1:1/user': must be" in str(failed.value)
+    assert f"{key} = {words}" in str(failed.value)
     assert "Zq7" not in str(failed.value)
 
 
