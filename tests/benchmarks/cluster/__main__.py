@@ -17,7 +17,7 @@ from tests.benchmarks.cluster.simulated import (
 )
 
 NODES = 50
-BINDINGS = (49_000, 98_000, 245_000, 490_000, 980_000)
+BINDINGS = (24_500, 49_000, 98_000, 196_000)
 NODE_COUNTS = (3, 10, 20, 30, 40, 50)
 SIZE_INCHES = (9.0, 3.2)
 
