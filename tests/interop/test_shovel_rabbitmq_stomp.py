@@ -183,7 +183,6 @@ async def test_its_errors_come_through_in_its_words(url: str) -> None:
         await until_state(broker, "terminated", "NOT_FOUND - no exchange 'none'", "d")
 
 
-@pytest.mark.limits(seconds=60)
 @pytest.mark.parametrize("way", ["there", "back"])
 async def test_through_a_link_that_goes_wrong(node: RabbitMQ, way: str) -> None:
     destination = f"/queue/{next(_names)}"

@@ -18,9 +18,6 @@ from warren.plugins.shovel.stomp_ends import StompSource, open_source
 TWO = StompSourceDefinition((), ("/queue/a", "/queue/b"), {"selector": "x > 1"})
 
 
-pytestmark = pytest.mark.limits(seconds=20)
-
-
 @asynccontextmanager
 async def opened(version: str, mode: str = "on-confirm") -> AsyncIterator[tuple[StompSource, bytes, trio.abc.Stream]]:
     """A source, what it has said since it logged in, and its broker's side."""
