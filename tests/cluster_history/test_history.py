@@ -121,7 +121,7 @@ def test_a_proxy_cuts_one_pair_and_mends_it(echo: int) -> None:
 
 
 @pytest.mark.limits(seconds=900)
-@pytest.mark.skipif("WARREN_CLUSTER_HISTORY" not in os.environ, reason="takes minutes: WARREN_CLUSTER_HISTORY=1")
+@pytest.mark.skipif("CLUSTER_HISTORY" not in os.environ, reason="takes minutes: CLUSTER_HISTORY=1")
 def test_a_few_rounds(tmp_path: Path) -> None:
     """`python -m tests.cluster_history` does more of them."""
     if nats_server_path() is None:

@@ -49,7 +49,8 @@ def running(directory: Path, *options: str) -> Iterator[str]:
         yield said
     finally:
         process.send_signal(signal.SIGINT)
-        assert "stopping" in process.stdout.read()
+        with process.stdout:
+            assert "stopping" in process.stdout.read()
         assert process.wait(WAIT_S) == 0
 
 
