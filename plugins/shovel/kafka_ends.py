@@ -6,6 +6,7 @@ destination  an idempotent producer, to all in-sync replicas: librdkafka's own r
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -222,6 +223,8 @@ class KafkaDestination(_Threaded):
         self._under_way = 0
         self._under_way_bytes = 0
         self._settled: deque[tuple[int, int, str | None, bool]] = deque()
+        self._producing = threading.Lock()
+        self._purged = False
 
     @property
     def blocked(self) -> str | None:
@@ -239,13 +242,16 @@ class KafkaDestination(_Threaded):
         self._last_number = number = self._last_number + 1
         definition, body = self._definition, message.body
         try:
-            self.producer.produce(
-                topic_for(definition.topic, message, exchange, routing_key, properties),
-                body,
-                key_for(definition.key, message, exchange, routing_key, properties),
-                headers=headers_for(properties),
-                on_delivery=lambda error, record: self._told(number, len(body), error),
-            )
+            with self._producing:
+                if self._purged:
+                    raise BufferError("not sent, as the connection is being closed")
+                self.producer.produce(
+                    topic_for(definition.topic, message, exchange, routing_key, properties),
+                    body,
+                    key_for(definition.key, message, exchange, routing_key, properties),
+                    headers=headers_for(properties),
+                    on_delivery=lambda error, record: self._told(number, len(body), error),
+                )
         except (self._library.KafkaException, BufferError) as error:
             self._settled.append((number, len(body), f"Kafka: {words(error)}", isinstance(error, BufferError)))
             self.ear.wake()
@@ -285,8 +291,11 @@ class KafkaDestination(_Threaded):
             while self.wanted and self.ear.error is None:
                 producer.poll(POLL_S)
         finally:
-            # What nobody waits for any more isn't sent; it comes again.
-            producer.purge()
+            # What nobody waits for any more isn't sent, as it comes again; nor is what is published behind it, as that
+            # would overtake it.
+            with self._producing:
+                self._purged = True
+                producer.purge()
             producer.flush(GOODBYE_S)
 
     def _told(self, number: int, size: int, error: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -121,7 +120,6 @@ def test_a_proxy_cuts_one_pair_and_mends_it(echo: int) -> None:
 
 
 @pytest.mark.limits(seconds=900)
-@pytest.mark.skipif("CLUSTER_HISTORY" not in os.environ, reason="takes minutes: CLUSTER_HISTORY=1")
 def test_a_few_rounds(tmp_path: Path) -> None:
     """`python -m tests.cluster_history` does more of them."""
     if nats_server_path() is None:

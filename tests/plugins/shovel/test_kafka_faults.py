@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trio
@@ -16,7 +17,10 @@ from tests.support.kafka_link import renamed
 from tests.support.killed_brokers import Place, Publisher
 from warren.adapters.amqp091.client.uri import parse_uri
 from warren.adapters.amqp091.codec import methods
+from warren.core.messages.properties import EMPTY, Properties
 from warren.gateway.peers.amqp import connect_amqp
+from warren.plugins.shovel.kafka_definition import KafkaDestinationDefinition, parse_kafka_uri
+from warren.plugins.shovel.kafka_ends import open_destination
 
 ROUNDS = 3
 MESSAGES_A_ROUND = 200
@@ -70,6 +74,33 @@ async def test_every_confirmed_message_is_there(tmp_path: Path) -> None:
             assert sum(link.happened.values()) > 0
             first_seen = [number for number in dict.fromkeys(found) if number in wanted]
             assert first_seen == sorted(first_seen), f"something overtakes: {found}"
+
+
+class One(NamedTuple):
+    """A message from a source."""
+
+    body: bytes
+    exchange: str = ""
+    routing_key: str = "out"
+    properties: Properties = EMPTY
+
+
+async def test_nothing_is_sent_behind_what_was_given_up() -> None:
+    with cluster() as there:
+        async with AsyncExitStack() as held, trio.open_nursery() as peers:
+            definition = KafkaDestinationDefinition((parse_kafka_uri(there.url),), "in")
+            end = await open_destination(peers, held, definition, definition.uris[0], "test")
+            first = One(b"first")
+            end.publish(first, first.exchange, first.routing_key, first.properties)
+            assert [each.refused for each in await end.outcomes()] == [None]
+            # It is being closed: what is under way comes again later, and so does what is published from now on.
+            await end.aclose()
+            second = One(b"second")
+            end.publish(second, second.exchange, second.routing_key, second.properties)
+            (outcome,) = await end.outcomes()
+            assert (outcome.refused, outcome.passing) == ("Kafka: not sent, as the connection is being closed", True)
+            assert await trio.to_thread.run_sync(end.producer.flush, 10.0) == 0
+            assert [record.value() for record in await trio.to_thread.run_sync(there.records, "in", 1)] == [b"first"]
 
 
 async def test_every_record_arrives(tmp_path: Path) -> None:
