@@ -31,6 +31,7 @@ from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.gateway.cluster import status
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
+from warren.gateway.cluster.forgetting import forget
 from warren.gateway.cluster.identity import identity_of
 from warren.gateway.cluster.interest import InterestExchange
 from warren.gateway.cluster.joining import Joining, ask_for_rebalancing
@@ -464,6 +465,10 @@ class ClusterNode:
             self._tell()
             await self._announce()
             self.look()
+
+    async def forget(self, name: str) -> int:
+        """Delete the durable queues of a node that has left for good (forgetting.py)."""
+        return await forget(self, name)
 
     async def rebalanced(self) -> Mapping[str, int]:
         """Ask all nodes, this one too, to give away what others are to have; how many shards each has when they have.

@@ -57,6 +57,7 @@ ARGUMENTS: Final[Mapping[str, Meaning]] = {
         ),
     ),
     "NAME": Meaning("how it is called"),
+    "NODE": Meaning("a node of the cluster, by its name"),
     "NUMBER": Meaning("a number from list_quarantined"),
     "PASSWORD": Meaning("asked for when it is left out, so that it needn't stand in the shell's history"),
     "PASSWORD_FILE": Meaning("Mosquitto's file of users", is_file=True),

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 # Words import what they need when they run; by then the files on the disk may be the next version's, so all of it is
 # imported with this module (tests/gateway/control/test_late_imports.py sees to it).
+from warren.adapters.direct import session as session
 from warren.adapters.mqtt.sessions import examining as examining
 from warren.adapters.mqtt.sessions import queue_names as queue_names
 from warren.adapters.mqtt.sessions.operations import retained as retained

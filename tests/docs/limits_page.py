@@ -1596,6 +1596,7 @@ FORMAT_CONSTANTS: Final = frozenset(
     {
         "core.cluster.definitions.items.PART_MAX",
         "core.cluster.definitions.joining.FORMAT",
+        "core.streams.segment_file.FORMAT_VERSION",
         "adapters.stream.batches._SIZE_BYTES",
         "adapters.stream.batches._ZSTD",
         "adapters.stream.publishing.HEAD_BYTES",

@@ -99,10 +99,8 @@ async def forget_cluster_node(control: Control, request: Request) -> Answer:
     member = _member(control)
     if member is None:
         raise RefusedError(f"there is no node '{name}': this broker is in no cluster", codes.SOFTWARE)
-    from warren.gateway.cluster.forgetting import forget
-
     try:
-        count = await forget(member, name)
+        count = await member.forget(name)
     except StorageError as error:
         raise RefusedError(str(error), codes.TEMPORARY_FAILURE) from None
     return value({"deleted_queues": count}, f"Node '{name}' is forgotten; {count} queues of its own are deleted")
