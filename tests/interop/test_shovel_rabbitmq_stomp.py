@@ -15,6 +15,7 @@ from tests.plugins.shovel.brokers import (
     ask,
     edge,
     fill,
+    fill_until_blocked,
     set_shovel,
     status,
     take,
@@ -160,12 +161,12 @@ async def test_an_alarm_of_rabbitmqs_is_waited_for(node: RabbitMQ, url: str) -> 
         await until_state(broker, "running")
         await trio.to_thread.run_sync(node.ctl, "set_vm_memory_high_watermark", "absolute", "1MB")
         try:
-            await fill(here, "out", BODIES)
-            await until_state(broker, "blocked", "answers nothing of what it is sent")
+            count = await fill_until_blocked(broker, here, "out", "answers nothing of what it is sent")
         finally:
-            await trio.to_thread.run_sync(node.ctl, "set_vm_memory_high_watermark", "0.4")
+            with trio.CancelScope(shield=True):  # as others use this RabbitMQ, too
+                await trio.to_thread.run_sync(node.ctl, "set_vm_memory_high_watermark", "0.4")
         found = await until_state(broker, "running")
-        while found["forwarded"] < len(BODIES):
+        while found["forwarded"] < count:
             found = await status(broker)
 
 

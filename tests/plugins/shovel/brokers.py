@@ -87,6 +87,21 @@ async def fill(client: BrokerClient, queue: str, bodies: list[bytes]) -> None:
         await confirmation.wait()
 
 
+async def fill_until_blocked(broker: EmbeddedBroker, client: BrokerClient, queue: str, reason: str) -> int:
+    """Publish to a shovel's source until its destination blocks it for this reason; how many messages that took.
+
+    An alarm reaches connections some time after it is raised, and blocks those that publish from then on.
+    """
+    count = 0
+    while True:
+        found = await status(broker)
+        if found["state"] == "blocked" and reason in found["reason"]:
+            return count
+        await fill(client, queue, [b"%d" % count])
+        count += 1
+        await trio.sleep(0.02)
+
+
 async def take(client: BrokerClient, queue: str, count: int) -> list[bytes]:
     """The next messages of a queue, waited for."""
     bodies: list[bytes] = []
