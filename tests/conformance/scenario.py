@@ -169,7 +169,7 @@ def numbered(count: int) -> list[bytes]:
 
 
 def fill(channel: BlockingChannel, queue: str, count: int) -> list[bytes]:
-    """Publishes `numbered(count)` to a queue; they are there when this returns."""
+    """Publishes `numbered(count)` to a queue; whoever gets from it after this gets them."""
     bodies = numbered(count)
     send(channel, "", queue, *bodies)
     synchronise(channel)

@@ -218,8 +218,10 @@ def test_a_route_that_was_used_follows_new_bindings(bench: Workbench, channel: B
 def test_messages_keep_their_order_through_an_exchange(bench: Workbench, channel: BlockingChannel) -> None:
     queue = bench.queue(channel)
     bodies = fill(channel, queue, 500)
-    assert ready_count(channel, queue) == 500
-    assert drain(channel, queue) == bodies
+    first = get(channel, queue)  # which comes behind all of them, as RabbitMQ's counts may not
+    assert first is not None
+    assert ready_count(channel, queue) == 499
+    assert [first.body, *drain(channel, queue)] == bodies
 
 
 def test_a_missing_alternate_exchange_drops_and_is_told_of_once(
