@@ -1,21 +1,17 @@
-"""The checker of histories: it sees what may not be, its proxies cut; and a few rounds."""
+"""The checker of histories: it sees what may not be, and its proxies cut."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.cluster_history.ledger import Ledger, Published
 from tests.cluster_history.proxies import LOOPBACK, Proxy
-from tests.cluster_history.rounds import run
-from tests.support.nats_servers import nats_server_path
 
 WAIT_S = 60.0
-SEED = 20_261_130
 
 
 def published(ledger: Ledger, count: int) -> list[Published]:
@@ -117,15 +113,3 @@ def test_a_proxy_cuts_one_pair_and_mends_it(echo: int) -> None:
             assert one.recv(1) == b""
     finally:
         proxy.end()
-
-
-@pytest.mark.limits(seconds=900)
-def test_a_few_rounds(tmp_path: Path) -> None:
-    """`python -m tests.cluster_history` does more of them."""
-    if nats_server_path() is None:
-        pytest.skip("nats-server isn't installed")
-    said: list[str] = []
-    outcome = run(tmp_path, SEED, 5, said.append)
-    assert outcome.wrong == [], "\n".join([*said, *outcome.wrong])
-    assert sum(outcome.faults.values()) >= 5
-    assert outcome.confirmed > 0
