@@ -269,7 +269,7 @@ def _publish(broker: Broker, row: KnownRow, data: bytes, position: int, end: int
         stop = position + row.size
         next_stop = stop + row.size
         beginning = row.beginning
-        # Compiled, a slice takes half the instructions of `startswith` with a position, which is a call with a tuple.
+        # Compiled, a slice takes fewer instructions than `startswith` with a position, which is a call with a tuple.
         if next_stop <= end and data[stop : stop + len(beginning)] == beginning and data[next_stop - 1] == FRAME_END:
             position = _publish_row(broker, row, data, position, end)
         else:
