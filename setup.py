@@ -5,9 +5,9 @@ lists them.  Where they can't be compiled, all runs as it is, somewhat slower an
 one line, here and by `warren version`.
 
     WARREN_COMPILE=1     compile, and fail if that can't be done: --no-build-isolation, with mypy installed
-    WARREN_COMPILE=auto  compile where there is a C compiler with Python's headers, and go on without where there isn't
+    WARREN_COMPILE=auto  compile where there is a C compiler with Python's headers, and go on without where there isn't:
+                         what is done where nothing is said
     WARREN_COMPILE=0     don't, and remove what an earlier build left in the tree: for quick turns while sources change
-    (not set)            don't, for now: not all tests have been seen to pass with compiled modules yet
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ void *PyCapsule_GetPointer(PyObject *, const char *);
 NOTE = "interpreted.txt"
 """The reason why nothing is compiled, in the package: pip shows nothing of what a build says (src/warren/forms.py)."""
 
-DEFAULT = "0"
+DEFAULT = "auto"
 """Of WARREN_COMPILE."""
 
 started = time.time()

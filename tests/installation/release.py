@@ -11,6 +11,7 @@ before and after.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -81,12 +82,15 @@ def build_sources(tree: Path, directory: Path) -> Path:
 
 
 def build_wheel(sources: Path, directory: Path) -> Path:
-    """The wheel for all platforms, from the package of sources."""
+    """The wheel for all platforms, which isn't compiled, from the package of sources."""
     with tempfile.TemporaryDirectory() as unpacked:
         subprocess.run(["tar", "-xf", str(sources), "-C", unpacked], check=True)
         (tree,) = Path(unpacked).iterdir()
         hook = f"from setuptools.build_meta import build_wheel; build_wheel({str(directory)!r})"
-        subprocess.run([sys.executable, "-c", hook], cwd=tree, check=True, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "WARREN_COMPILE": "0"}
+        subprocess.run(
+            [sys.executable, "-c", hook], cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
     (found,) = directory.glob("warren_mq-*-none-any.whl")
     return found
 
@@ -114,8 +118,8 @@ def main() -> None:
         stamp(tree, given.repository.rstrip("/"), given.tag)
         sources = build_sources(tree, directory)
     wheel = build_wheel(sources, directory)
-    for package in (wheel, sources):
-        try_out(package, form="interpreted")
+    for package, form in ((wheel, "interpreted"), (sources, "compiled")):
+        try_out(package, form=form)
         print(f"{package}: installed into an empty environment, and a message went through it")
 
 
