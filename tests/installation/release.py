@@ -88,9 +88,7 @@ def build_wheel(sources: Path, directory: Path) -> Path:
         (tree,) = Path(unpacked).iterdir()
         hook = f"from setuptools.build_meta import build_wheel; build_wheel({str(directory)!r})"
         environment = {**os.environ, "WARREN_COMPILE": "0"}
-        subprocess.run(
-            [sys.executable, "-c", hook], cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, "-c", hook], cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL)
     (found,) = directory.glob("warren_mq-*-none-any.whl")
     return found
 
