@@ -58,6 +58,78 @@ void *PyCapsule_GetPointer(PyObject *, const char *);
 """
 """What the small libraries beside the sources use of Python's C interface, whose headers take four times as long."""
 
+TABLES = "__native_warren.c"
+"""Which of the C files has the library's own module, warren__mypyc."""
+
+WITHOUT_METHODS = ".m_methods = NULL,"
+"""In its definition."""
+
+GIVE_BACK = """\
+#define _GNU_SOURCE
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#ifdef __linux__
+#include <link.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Of one library: if it is this one, the kernel forgets that the process has its code and constants in memory, and maps
+   again what is used again.  They are never written to, so they are as they are in the file. */
+static int warren_give_back_of(struct dl_phdr_info *library, size_t size, void *given_bytes)
+{
+    uintptr_t here = (uintptr_t)&warren_give_back_of, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    int is_this = 0;
+    for (int i = 0; i < library->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &library->dlpi_phdr[i];
+        uintptr_t begin = library->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && begin <= here && here < begin + part->p_memsz) is_this = 1;
+    }
+    for (int i = 0; is_this && i < library->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &library->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || (part->p_flags & PF_W)) continue;
+        uintptr_t begin = (library->dlpi_addr + part->p_vaddr) & ~(page - 1);
+        uintptr_t end = (library->dlpi_addr + part->p_vaddr + part->p_memsz + page - 1) & ~(page - 1);
+        if (madvise((void *)begin, end - begin, MADV_DONTNEED) == 0) *(size_t *)given_bytes += end - begin;
+    }
+    return is_this;
+}
+#endif
+
+static PyObject *warren_give_back(PyObject *module, PyObject *nothing)
+{
+    size_t given_bytes = 0;
+#ifdef __linux__
+    dl_iterate_phdr(warren_give_back_of, &given_bytes);
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+#endif
+    return PyLong_FromSize_t(given_bytes);
+}
+
+static PyMethodDef warren_methods[] = {
+    {"give_back", warren_give_back, METH_NOARGS, "Give back pages of this library, which it says, and of free memory."},
+    {NULL, NULL, 0, NULL},
+};
+
+"""
+"""What the library can do besides: see warren.forms.give_back."""
+
+ONCE = re.compile(
+    r"""
+    ^(
+        char\ CPyDef_\w+_____top_level__\(void\)(?=\ \{$)
+        | static\ bool\nCPyDef_\w+_(?:trait_vtable_setup\(void\)|coroutine_setup\(PyObject\ \*type\))$
+        | (?:static\ )?int\ CPyExec_\w+\(PyObject\ \*module\)$
+        | PyObject\ \*CPyInit(?:Only)?_\w+\(void\)$
+        | static\ int\ exec_warren__mypyc\(PyObject\ \*module\)$
+    )
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+"""The heads of functions that run when a module is imported, and never again."""
+
 NOTE = "interpreted.txt"
 """The reason why nothing is compiled, in the package: pip shows nothing of what a build says (src/warren/forms.py)."""
 
@@ -188,19 +260,31 @@ def ease(extension: Extension) -> None:
     batches = -(-len(modules) // CFILES_TOGETHER)
     runtime = [each for each in extension.sources if not Path(each).name.startswith("__native_warren")]
     tables = [each for each in extension.sources if each not in modules and each not in runtime]
+    text = Path(GENERATED, TABLES).read_text("utf-8")
+    if text.count(WITHOUT_METHODS) == 1:
+        written(GENERATED / TABLES, text.replace(WITHOUT_METHODS, ".m_methods = warren_methods,"))
     # What takes longest comes first, so that no processor waits for another's at the end.
     parts = [together(f"together_{number}.c", modules[number::batches]) for number in range(batches)]
-    extension.sources = [*parts, *tables, together("together_runtime.c", runtime)]
+    extension.sources = [
+        *parts,
+        together("together_tables.c", tables, GIVE_BACK),
+        together("together_runtime.c", runtime),
+    ]
 
 
-def together(name: str, files: list[str]) -> str:
-    """A C file that consists of these.
+def together(name: str, files: list[str], before: str = "") -> str:
+    """A C file that consists of these.  before: what comes first.
 
-    What runs once, when a module is imported, is left as it is: to optimise it takes gcc a fourteenth of its time.
+    What runs once, when a module is imported, is left as it is: to optimise it takes gcc a fourteenth of its time.  It
+    lies apart, with the rest of what an import alone needs: among the functions that messages pass it would bring most
+    of those into memory, of protocols too that nobody speaks, as files are read in pages.
     """
-    start = re.compile(r"^char CPyDef_\w+_____top_level__\(void\)(?= \{$)", re.MULTILINE)
-    starts = [found for each in files for found in start.findall(Path(each).read_text("utf-8"))]
-    lines = [f'{each} __attribute__((optimize("O0")));\n' for each in starts]
+    texts = [Path(each).read_text("utf-8") for each in files]
+    once = [found for text in texts for found in ONCE.findall(text)]
+    lines = [before, "#include <stdbool.h>\n", "typedef struct _object PyObject;\n"]
+    for each in once:
+        attributes = 'section("warren_once")' + (', optimize("O0")' if "____top_level__" in each else "")
+        lines.append(f"{each} __attribute__(({attributes}));\n")
     lines += [f'#include "{Path(each).name}"\n' for each in files]
     return written(GENERATED / name, "".join(lines))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Final
 
+from warren.forms import give_back
 from warren.gateway.configuration.options import later_listings, loads_for
 from warren.gateway.network.settings import NetworkSettings
 from warren.gateway.process.settings import ProcessSettings
@@ -52,4 +53,5 @@ async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
     broker.listings.names()
     # What is there stays: to collect first would hold the hub for some 40 ms, and frees next to nothing.
     gc.freeze()
+    give_back()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -8,7 +8,8 @@ anybody.
 
 A small commit that a turn has begun is mostly on disk before the scheduler has come round.  Where the disk is known to
 be quick, the turn looks at the sockets once more for at most `NEAR_S`, so that the confirm goes out without another
-round of the scheduler; any socket that gets ready ends that, so nobody waits for the disk.
+round of the scheduler; any socket that gets ready ends that, so nobody waits for the disk.  Who has waited for
+that confirm alone mostly sends at once what comes next: the turn takes that along, too, for `TOGETHER_S` altogether.
 
 `settle` is the second half of a turn alone: whoever else calls into the broker (timers, commits, the control
 socket) calls it afterwards.  Who does so often, as clients within this process do, calls `request_turn` instead: what
@@ -21,11 +22,12 @@ intervals instead: correct, slower.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from warren.gateway.network.link import READ_BYTES_MAX, Link
+from warren.gateway.network.link import READ_BYTES_FIRST, READ_BYTES_MAX, Link
 from warren.gateway.network.sockets import Sockets
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ POLL_INTERVAL_S: Final = 0.002
 
 NEAR_S: Final = 0.001
 """How long a turn waits for a commit that should be there at once, and for sockets; Trio's other tasks wait, too."""
+
+NEXT_S: Final = 0.001
+"""How long it waits, after such a commit, for what the client sends next that has its confirm now."""
+
+TOGETHER_S: Final = 0.002
+"""How long a turn goes on with that: Trio's other tasks get their turn then, whoever goes on sending."""
 
 UNWATCHED_BYTES: Final = 1 << 62
 """What may be read where nobody watches it."""
@@ -70,7 +78,7 @@ class Hub:
         self.unread_timeout_ms = unread_timeout_ms
         self.broker = broker
         self.clock = clock
-        self.buffer = memoryview(bytearray(READ_BYTES_MAX))
+        self.buffer = memoryview(bytearray(READ_BYTES_FIRST))
         self.on_released: Callable[[], None] = _nothing
         self.input_left_bytes = UNWATCHED_BYTES
         self.input_watch: InputWatch | None = None
@@ -96,6 +104,11 @@ class Hub:
         """A link has closed its socket."""
         self._release_parking.unpark_all()
         self.on_released()
+
+    def widen_buffer(self) -> None:
+        """Somebody has filled the buffer: from now on it has the size that makes a turn's fixed costs small."""
+        if len(self.buffer) < READ_BYTES_MAX:
+            self.buffer = memoryview(bytearray(READ_BYTES_MAX))
 
     def ask_for_input(self) -> None:
         """As much was read as may be without asking; called before the last of it is worked on."""
@@ -127,11 +140,23 @@ class Hub:
             self._await_commit()
 
     def _await_commit(self) -> None:
-        """What gets ready soon is a part of this turn: the commit that is near, most likely."""
-        self.is_commit_near = False
-        if self.sockets.poll(NEAR_S):
+        """What gets ready soon is a part of this turn: the commit that is near, most likely, and what comes next."""
+        until_s = perf_counter() + TOGETHER_S
+        wait_s = NEAR_S
+        while True:
+            self.is_commit_near = False
+            if not self.sockets.poll(wait_s):
+                return
             self.note_time()
             self._settle()
+            if self._more_to_do or self._turn_requested or perf_counter() >= until_s:
+                return
+            if self.is_commit_near:
+                wait_s = NEAR_S
+            elif self.begin_commit is not None:
+                wait_s = NEXT_S
+            else:
+                return
 
     def settle(self) -> None:
         """End the broker's turn, then see whether the disk or a timer is due."""

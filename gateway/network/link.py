@@ -35,6 +35,9 @@ _log = logging.getLogger("warren.connection")
 READ_BYTES_MAX: Final = 256 * 1024
 """What one socket may bring into one turn: enough to make a turn's fixed costs small, little enough to be fair."""
 
+READ_BYTES_FIRST: Final = 32 * 1024
+"""The same until somebody has sent as much at once: a broker at rest keeps no more for it."""
+
 EVENT_READ: Final = 1
 EVENT_WRITE: Final = 2
 """What a socket is looked at for; the numbers are those of `selectors`."""
@@ -176,6 +179,8 @@ class Link:
         if not count:
             self._lost("the peer closed the socket")
             return
+        if count == len(buffer):
+            self.hub.widen_buffer()
         if self._closing:
             self._discarded_bytes += count
             if self._discarded_bytes > LINGER_BYTES_MAX:

@@ -25,7 +25,7 @@ from tests.benchmarks.report import Run, heading, markdown
 from tests.benchmarks.scenarios import DEFAULT_SCENARIOS, LOADS, SCENARIOS, Scenario
 from tests.benchmarks.servers import OTHER, Peer, other_checkout, peers
 from tests.benchmarks.table import table
-from tests.benchmarks.targets import SCENARIO_NAMES, peers_of
+from tests.benchmarks.targets import SCENARIO_NAMES, is_compared_with_before, peers_of
 from tests.support.child import ChildError
 from tests.support.warren_process import REPOSITORY
 
@@ -111,13 +111,20 @@ def _brokers(options: argparse.Namespace) -> dict[str, list[Peer]]:
 
 
 def _table_brokers(options: argparse.Namespace) -> dict[str, list[Peer]]:
-    """The same for the table: this Warren, the other one, and whom the scenario's rows are compared with."""
+    """The same for the table: this Warren, the other one unless it can't have what the scenario needs, and whom the
+    scenario's rows are compared with.
+    """
     names = options.scenario or SCENARIO_NAMES
     wanted = list(dict.fromkeys(["warren", *(peer for name in names for peer in peers_of(name))]))
     known = {peer.name: peer for peer in _available(wanted)}
     others = _others(options)
     return {
-        name: [known["warren"], *others, *(known[each] for each in peers_of(name) if each in known)] for name in names
+        name: [
+            known["warren"],
+            *(others if is_compared_with_before(name) else ()),
+            *(known[each] for each in peers_of(name) if each in known),
+        ]
+        for name in names
     }
 
 

@@ -88,5 +88,11 @@ def peers_of(scenario: str) -> list[str]:
     return list(dict.fromkeys(row.peer for row in ROWS if row.scenario == scenario and row.peer))
 
 
+def is_compared_with_before(scenario: str) -> bool:
+    """Whether a scenario's rows are compared with an older Warren: not where that can't do what they need."""
+    rows = [row for row in ROWS if row.scenario == scenario]
+    return any(row.before is not None or row.limit is not None for row in rows)
+
+
 SCENARIO_NAMES = tuple(dict.fromkeys(row.scenario for row in ROWS))
 """What has to be run for the table."""

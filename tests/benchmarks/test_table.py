@@ -8,7 +8,7 @@ from tests.benchmarks.report import Run
 from tests.benchmarks.scenarios import GENERATOR_BUSY, SCENARIOS
 from tests.benchmarks.servers import peers
 from tests.benchmarks.table import table
-from tests.benchmarks.targets import CPU, RATE, ROWS, SCENARIO_NAMES, Row, peers_of
+from tests.benchmarks.targets import CPU, RATE, ROWS, SCENARIO_NAMES, Row, is_compared_with_before, peers_of
 
 
 def runs(scenario: str, **figures: dict[str, float]) -> list[Run]:
@@ -26,6 +26,14 @@ def test_every_row_names_a_scenario_and_a_peer() -> None:
     assert set(SCENARIO_NAMES) == {row.scenario for row in ROWS}
     assert peers_of("transient") == ["rabbitmq"]
     assert peers_of("startup") == []
+
+
+def test_an_older_warren_is_not_asked_for_what_it_does_not_speak() -> None:
+    assert [name for name in SCENARIO_NAMES if not is_compared_with_before(name)] == [
+        "amqp10",
+        "amqp10-unsettled",
+        "stream",
+    ]
 
 
 def test_a_rate_beside_what_was_before_and_the_peer() -> None:

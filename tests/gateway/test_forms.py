@@ -19,7 +19,7 @@ from warren import forms
 from warren.core.errors import MalformedField
 from warren.core.messages import field_table
 from warren.gateway.configuration.load import load_config
-from warren.gateway.version import WARREN_VERSION
+from warren.gateway.version import WARREN_VERSION, form
 
 COMPILED = EXTENSION_SUFFIXES[0]
 
@@ -81,6 +81,40 @@ def said(*arguments: str, **environment: str) -> str:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     return done.stdout + done.stderr
+
+
+GIVING_BACK = """\
+import sys
+import warren.core.broker
+from warren.core.messages.field_table import decode_table, encode_table
+from warren.forms import LIBRARY, give_back
+
+def code_kib():
+    total, is_code = 0, False
+    for line in open("/proc/self/smaps"):
+        first, *others = line.split()
+        if not first.endswith(":"):
+            is_code = line.strip().endswith(LIBRARY) and others[0] == "r-xp"
+        elif is_code and first == "Rss:":
+            total += int(others[0])
+    return total
+
+before = code_kib()
+give_back()
+after = code_kib()
+import warren.adapters.mqtt.reading
+assert decode_table(encode_table({"a": 1, "b": "c"}), 0)[0] == {"a": 1, "b": "c"}
+print(before, after)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and Linux alone takes pages back")
+def test_what_only_an_import_needs_is_not_kept_in_memory() -> None:
+    before_kib, after_kib = map(int, said("-c", GIVING_BACK).split())
+    if form() == "compiled":
+        assert after_kib < before_kib / 4
+    else:
+        assert before_kib == after_kib == 0
 
 
 def test_sources_alone_are_imported_where_that_is_asked_for() -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
@@ -19,7 +20,8 @@ from warren.adapters.amqp091.codec import methods
 from warren.core.errors import StorageError
 from warren.gateway.network import hub as hub_module
 from warren.gateway.network.clock import Clock
-from warren.gateway.network.hub import NEAR_S, Hub
+from warren.gateway.network.hub import NEAR_S, NEXT_S, TOGETHER_S, Hub
+from warren.gateway.network.sockets import Sockets
 from warren.gateway.process import commit as commit_module
 from warren.gateway.process import disk_thread
 from warren.gateway.process.commit import QUICK_IN_A_ROW, run_commits
@@ -27,6 +29,9 @@ from warren.gateway.process.disk_thread import DiskThread
 from warren.gateway.process.slow_disk import SlowDisk
 
 PATIENCE_S = 60.0
+
+NEXT_COUNT = 5
+"""So many messages are sent, each upon the confirm of the one before."""
 
 
 class Disk:
@@ -127,6 +132,52 @@ async def test_a_lone_confirm_goes_out_with_the_turn_that_brought_the_message(
         assert confirmed(client) == [QUICK_IN_A_ROW + 1]
 
 
+class Prompt:
+    """A hub's sockets, beside which the client publishes once more as soon as it has the confirm of what it published."""
+
+    def __init__(self, sockets: Sockets, publish: Callable[[], bool]) -> None:
+        self._sockets = sockets
+        self._publish = publish
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        return self._publish() or self._sockets.poll(timeout_s)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sockets, name)
+
+
+@pytest.mark.parametrize(("together_s", "in_a_turn"), [(PATIENCE_S, NEXT_COUNT), (0.0, 1)], ids=["goes on", "ends"])
+async def test_what_a_client_sends_upon_its_confirm_is_a_part_of_the_turn_for_a_while(
+    simulated: SimulatedBroker,
+    client: SimulatedClient,
+    disk: Disk,
+    monkeypatch: pytest.MonkeyPatch,
+    together_s: float,
+    in_a_turn: int,
+) -> None:
+    numbers: list[int] = []
+
+    def publish() -> bool:
+        found = confirmed(client)
+        numbers.extend(found)
+        if not found or len(numbers) >= NEXT_COUNT:
+            return False
+        client.publish("q", b"next", properties=PERSISTENT)
+        return True
+
+    async with committing(simulated) as hub:
+        await publish_quickly(hub, client, QUICK_IN_A_ROW)
+        confirmed(client)
+        monkeypatch.setattr(hub_module, "NEAR_S", PATIENCE_S)
+        monkeypatch.setattr(hub_module, "NEXT_S", 0.0)
+        monkeypatch.setattr(hub_module, "TOGETHER_S", together_s)
+        hub.sockets = cast("Sockets", Prompt(hub.sockets, publish))
+        client.publish("q", b"first", properties=PERSISTENT)
+        hub.turn()
+        numbers += confirmed(client)
+        assert numbers == [QUICK_IN_A_ROW + 1 + number for number in range(in_a_turn)]
+
+
 async def test_no_confirm_is_sent_before_the_sync(
     simulated: SimulatedBroker, client: SimulatedClient, disk: Disk
 ) -> None:
@@ -151,7 +202,7 @@ async def test_no_confirm_is_sent_before_the_sync(
 
 
 def test_a_turn_waits_for_no_disk_as_long_as_anybody_would_notice() -> None:
-    assert NEAR_S <= 0.005
+    assert max(NEAR_S, NEXT_S) + TOGETHER_S <= 0.005
 
 
 async def test_the_first_slow_sync_ends_the_waiting(
