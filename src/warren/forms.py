@@ -44,9 +44,9 @@ def give_back() -> None:
     A start runs through most of it once, and what is used from then on is a small part, which comes back by itself when
     it is used: the pages are those of a file.  Memory that the start has freed goes back, too.
     """
-    library = sys.modules.get(LIBRARY.partition(".")[0])
-    if hasattr(library, "give_back"):  # not in a library that was built by an earlier setup.py
-        library.give_back()
+    give = getattr(sys.modules.get(LIBRARY.partition(".")[0]), "give_back", None)
+    if give is not None:  # as it is where modules aren't compiled, or were by an earlier setup.py
+        give()
 
 
 class Sources:

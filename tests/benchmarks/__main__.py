@@ -55,23 +55,23 @@ def _curves(options: argparse.Namespace, facts: Mapping[str, str]) -> int:
 
 def _profile(options: argparse.Namespace, facts: Mapping[str, str]) -> int:
     checkouts = {"warren": REPOSITORY, **({OTHER: options.against.resolve()} if options.against else {})}
-    text, failed = [heading(facts), ""], 0
+    text, failed = [heading(facts), ""], False
     for name in options.scenario or LOADS:
         scenario = SCENARIOS[name]
         messages = options.messages or scenario.messages * PROFILE_TIMES
-        try:
-            found = {
-                warren: profile(scenario, checkout, messages, options.directory)
-                for warren, checkout in checkouts.items()
-            }
-        except (ChildError, LoadError) as error:
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
-            failed = 1
+        found = {}
+        for warren, checkout in checkouts.items():
+            try:
+                found[warren] = profile(scenario, checkout, messages, options.directory)
+            except (ChildError, LoadError) as error:
+                print(f"{name}: {warren}: {error}", file=sys.stderr, flush=True)
+                failed = failed or warren == "warren"  # an older one needn't know what the scenario needs
+        if not found:
             continue
         text.append(tables(f"{name}: {scenario.about}", found))
         print(f"{name}: profiled", file=sys.stderr, flush=True)
     _say("\n".join(text), "profile", options.page)
-    return failed
+    return int(failed)
 
 
 def _compare(options: argparse.Namespace, facts: Mapping[str, str]) -> int:

@@ -133,7 +133,7 @@ async def test_a_lone_confirm_goes_out_with_the_turn_that_brought_the_message(
 
 
 class Prompt:
-    """A hub's sockets, beside which the client publishes once more as soon as it has the confirm of what it published."""
+    """A hub's sockets, beside which the client publishes once more as soon as it has the last confirm."""
 
     def __init__(self, sockets: Sockets, publish: Callable[[], bool]) -> None:
         self._sockets = sockets
