@@ -7,6 +7,7 @@ The broker and recovery know components by this interface alone, and ask them in
     restored         once all rows are back, and before messages are
     restore_records  the stored entries of each number that is no queue's or exchange's, until somebody takes them
     owners           after that: whose its numbers are
+    damage_found     after that, where something that was stored is damaged
     leave_vhost      a virtual host is being deleted, in slices, before the next
     forget_vhost     a virtual host is being deleted; its connections are closed, its queues are still there
     forget_users     users were deleted; their connections are closed
@@ -63,6 +64,12 @@ class Component:
     def owners(self) -> Mapping[int, Owner]:
         """Whose the component's numbers in the message store are, for a start that has lost its rows."""
         return {}
+
+    def damage_found(self) -> None:
+        """At the start, once all that could be read has been given: something that was stored couldn't.
+
+        It may have been anybody's.  What is to be remembered of it has to go to disk: a later start may not find it.
+        """
 
     def leave_vhost(self, name: str) -> Iterator[None]:
         """A virtual host is being deleted; its connections are closed, its queues still there: drop what takes long.

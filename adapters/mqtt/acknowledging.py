@@ -107,6 +107,8 @@ def released(inflow: Inflow, packet: PubRel) -> None:
 
 
 def completed(outflow: Outflow, packet: PubComp) -> None:
-    """PUBCOMP: the packet identifier of a message that went is free again."""
+    """PUBCOMP: the packet identifier of a message that went is free again, or one that was in doubt."""
     if outflow.session.complete(packet.packet_id) is not None:
         outflow.window_opened()
+    else:
+        outflow.freed(packet.packet_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -95,6 +95,10 @@ class Outflow:
         self._earlier = session.outgoing_count
         self._turns: SharedTurns[Consumer] | None = None
         self._resending: deque[Outgoing] | None = None
+        doubt = session.doubt
+        if doubt is not None:
+            # What an earlier connection asked is answered by nobody.
+            doubt.waiting.clear()
 
     @property
     def sends_strides(self) -> bool:
@@ -229,11 +233,37 @@ class Outflow:
 
     def _send_waiting(self, outgoing: Outgoing, plan: Plan) -> None:
         """Its packet identifier is on disk: send it, if it still is to be sent."""
-        if self._is_due(outgoing) and not self._send(outgoing, plan, duplicate=False):
+        if not self._is_due(outgoing) or self._frees_first(outgoing, partial(self._send_waiting, outgoing, plan)):
+            return
+        if not self._send(outgoing, plan, duplicate=False):
             self.window_opened()
 
     def _is_due(self, outgoing: Outgoing) -> bool:
         return not self.ended and self.session.outgoing.get(outgoing.packet_id) is outgoing
+
+    # Identifiers in doubt
+
+    def _frees_first(self, outgoing: Outgoing, then: Callable[[], None]) -> bool:
+        """Whether the client may have something else under its packet identifier: `then` is called when it hasn't."""
+        doubt = self.session.doubt
+        if doubt is None or doubt.is_free(outgoing.packet_id):
+            return False
+        doubt.waiting[outgoing.packet_id] = then
+        self.outbox.write(short_answer(PUBREL, outgoing.packet_id))
+        self.world.answers_sent += 1
+        return True
+
+    def freed(self, packet_id: int) -> None:
+        """PUBCOMP for what wasn't released: the client has nothing under this identifier."""
+        session = self.session
+        doubt = session.doubt
+        if doubt is None:
+            return
+        then = doubt.freed(packet_id)
+        if then is not None:
+            then()
+            if doubt.is_over:
+                session.trust()
 
     # Sending again
 
@@ -271,7 +301,9 @@ class Outflow:
             self._resend()
 
     def _send_waiting_again(self, outgoing: Outgoing) -> None:
-        if self._is_due(outgoing) and not self._send_again(outgoing, duplicate=False):
+        if not self._is_due(outgoing) or self._frees_first(outgoing, partial(self._send_waiting_again, outgoing)):
+            return
+        if not self._send_again(outgoing, duplicate=False):
             self.window_opened()
 
     def _send_again(self, outgoing: Outgoing, *, duplicate: bool) -> bool:

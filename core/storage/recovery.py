@@ -391,6 +391,9 @@ def _restore_messages(
     entries.sort(key=lambda entry: entry[0].store_id)
     for description in broker.damage():
         _log.error("%s", description)
+    if broker.found_damage():
+        for component in broker.components.values():
+            component.damage_found()
     # Positions grow in the order of publishing, so they serve as the sequences of recovered messages.
     broker.sequence = last_position
     for queue, positions, sizes in entries:

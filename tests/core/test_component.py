@@ -61,6 +61,9 @@ class Ledger(Component):
     def forget_vhost(self, name: str) -> None:
         self.seen.append(("forget", name, name in self.broker.vhosts))
 
+    def damage_found(self) -> None:
+        self.seen.append(("damage_found",))
+
     def before_stop(self) -> None:
         self.seen.append(("before_stop",))
 
@@ -107,6 +110,19 @@ def test_every_call_in_order_over_a_restart(disk: Disk) -> None:
     assert first.seen == [("restored", ["/"]), ("before_stop",)]
     second = ledger_of(disk.start({"ledger": Ledger}))
     assert second.seen == [("restore", "/", "a"), ("restored", ["/"]), ("records", "a", 1)]
+    assert second.bodies == [b"kept"]
+
+
+def test_damage_is_told_behind_what_could_be_read(disk: Disk) -> None:
+    broker = disk.start({"ledger": Ledger})
+    first = ledger_of(broker)
+    first.keep("a", b"a message that goes bad")
+    first.keep("b", b"kept")
+    disk.stop(broker)
+    (log,) = disk.directory.rglob("*.log")
+    log.write_bytes(log.read_bytes().replace(b"goes bad", b"went bad"))
+    second = ledger_of(disk.start({"ledger": Ledger}))
+    assert second.seen[-2:] == [("records", "b", 1), ("damage_found",)]
     assert second.bodies == [b"kept"]
 
 

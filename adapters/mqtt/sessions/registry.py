@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from warren.adapters.mqtt.sessions import feeding, publishing, rights
+from warren.adapters.mqtt.sessions.doubt import ROW_FIELD, Doubt
 from warren.adapters.mqtt.sessions.permits import SubscribePermits
 from warren.adapters.mqtt.sessions.queue_names import session_queue_name, shared_queue_name
 from warren.adapters.mqtt.sessions.retained import RetainedMessages
@@ -54,6 +55,7 @@ class MqttSessions:
 
     records: sessions by the store numbers of their own.  connected_count, connected_most: clients that are connected
     now, and that were at a time.  shared_count: of `subscription_count`, those to shared subscriptions.
+    doubts: by client identifier, where messages under way may have been lost to damage (doubt.py).
     """
 
     def __init__(self, world: MqttWorld, vhost: VirtualHost) -> None:
@@ -62,6 +64,7 @@ class MqttSessions:
         self.vhost = vhost
         self.sessions: dict[str, MqttSession] = {}
         self.records: dict[int, MqttSession] = {}
+        self.doubts: dict[str, Doubt] = {}
         limits = world.limits
         self.retained = RetainedMessages(broker, vhost.name, limits.retained_messages, limits.retained_bytes)
         self.retained.shared = world.shared_retained
@@ -139,6 +142,7 @@ class MqttSessions:
             session.queue = None
         if self.sessions.get(session.client_id) is session:
             del self.sessions[session.client_id]
+            self.doubts.pop(session.client_id, None)
         for number in session.numbers:
             self.records.pop(number, None)
             if number:
@@ -279,6 +283,9 @@ class MqttSessions:
         session.stored = True
         detached = row["detached_at_ms"]
         session.detached_at_ms = None if detached is None else int(str(detached))
+        if row.get(ROW_FIELD):
+            self.doubts[client_id] = Doubt()
+        session.number_from(self.broker.now_ms)
         session.restore(int(str(row["inbound"])), int(str(row["outbound"])), subscriptions_in(row))
 
     def restore_subscriptions(self, name: str, row: Mapping[str, JSON]) -> None:

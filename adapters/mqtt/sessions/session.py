@@ -32,6 +32,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.adapters.mqtt.sessions import leaving
+from warren.adapters.mqtt.sessions.doubt import ROW_FIELD
 from warren.adapters.mqtt.sessions.feeding import RetainedFeed
 from warren.adapters.mqtt.sessions.headers import PACKET_ID, RELEASED
 from warren.adapters.mqtt.sessions.outgoing import RELEASED_BY_CLIENT, WAITING, Outgoing
@@ -45,6 +46,7 @@ from warren.core.limit_hits import limited
 from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
+    from warren.adapters.mqtt.sessions.doubt import Doubt
     from warren.adapters.mqtt.sessions.holder import Holder
     from warren.adapters.mqtt.sessions.registry import MqttSessions
     from warren.core.access.accounts import User
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from warren.core.deadlines import Deadline
     from warren.core.queues.base import Queue
     from warren.core.routing.receipt import Receipt
+    from warren.core.storage.definitions.store import JSON
 
 EXPIRY_NEVER: Final = 0xFFFF_FFFF
 """The expiry of a session that doesn't expire, in seconds (MQTT 5 3.1.2.11.2)."""
@@ -301,6 +304,21 @@ class MqttSession:
         self._outgoing = {}
         return outgoing
 
+    @property
+    def doubt(self) -> Doubt | None:
+        """What its client may remember of messages that were lost (doubt.py); None, mostly: nothing."""
+        doubts = self.registry.doubts
+        return doubts.get(self.client_id) if doubts else None
+
+    def trust(self) -> None:
+        """The doubt is over."""
+        self.registry.doubts.pop(self.client_id, None)
+        self.save()
+
+    def number_from(self, place: int) -> None:
+        """At a start: not from where an earlier one began, whose packet identifiers the client may remember."""
+        self._packet_id = place % PACKET_ID_MAX
+
     def next_packet_id(self) -> int:
         """A packet identifier that isn't in use."""
         outgoing = self.outgoing
@@ -541,19 +559,17 @@ class MqttSession:
         """Write its row, if it has one; its subscriptions have rows of their own (subscription_rows.py)."""
         if not self.stored or self.ended:
             return
-        self.registry.broker.definitions.put(
-            "mqtt_session",
-            self.registry.vhost.name,
-            self.client_id,
-            {
-                "expiry_s": self.expiry_s,
-                "inbound": self.inbound_id,
-                "outbound": self._outbound_id,
-                "detached_at_ms": self.detached_at_ms,
-                "user": self.user,
-                "user_id": self.user_id,
-            },
-        )
+        row: dict[str, JSON] = {
+            "expiry_s": self.expiry_s,
+            "inbound": self.inbound_id,
+            "outbound": self._outbound_id,
+            "detached_at_ms": self.detached_at_ms,
+            "user": self.user,
+            "user_id": self.user_id,
+        }
+        if self.doubt is not None:
+            row[ROW_FIELD] = True
+        self.registry.broker.definitions.put("mqtt_session", self.registry.vhost.name, self.client_id, row)
 
     def _stored_rows(self) -> SubscriptionRows:
         if self._rows is None:

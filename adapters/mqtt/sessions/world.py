@@ -10,6 +10,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from warren.adapters.mqtt.sessions import feeding, leaving, retained, rights, subscription_rows, wills
+from warren.adapters.mqtt.sessions.doubt import doubt_all
 from warren.adapters.mqtt.sessions.names import TopicNames
 from warren.adapters.mqtt.sessions.registry import SESSION_KIND, MqttSessions
 from warren.adapters.mqtt.sessions.session_queue import MqttQueue
@@ -222,6 +223,11 @@ class MqttWorld(Component):
                         session.restore_record(number, record)
                 return True
         return False
+
+    def damage_found(self) -> None:
+        """Messages on their way to clients may be among what is lost."""
+        for sessions in self.all():
+            doubt_all(sessions)
 
     def owners(self) -> Mapping[int, Owner]:
         """The numbers of sessions."""

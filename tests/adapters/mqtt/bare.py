@@ -129,7 +129,12 @@ class Bare:
             "Any", SimpleNamespace(broker=broker, names=TopicNames(), answers_sent=0, dropped=0, publish_sent=0)
         )
         registry = SimpleNamespace(
-            broker=broker, world=self.world, records={}, vhost=SimpleNamespace(name="/"), queue_of=self._queue_of
+            broker=broker,
+            world=self.world,
+            records={},
+            doubts={},
+            vhost=SimpleNamespace(name="/"),
+            queue_of=self._queue_of,
         )
         self.session = MqttSession(cast("Any", registry), "c", 100 if stored else 0)
         self.counts = SessionCounts(cast("Any", registry.vhost))
