@@ -51,6 +51,11 @@ class StreamWireClient(WireClient):
         assert found.code == code, found
         return found
 
+    def left_over(self) -> bytes:
+        """What has been read and not taken apart, for who goes on with the socket."""
+        left, self._received = self._received, b""
+        return left
+
     def take(self) -> Any:
         """The next command that isn't an answer to `ask`.  Raises DisconnectedError where the broker is gone."""
         return self.unasked.pop(0) if self.unasked else self.read()
