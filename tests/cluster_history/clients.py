@@ -10,6 +10,7 @@ from typing import Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from tests.cluster_history.ledger import Ledger
@@ -21,6 +22,10 @@ HOMES: Final = {f"c-{name}": name for name in NAMES}
 """Classic queues, and where they are declared."""
 
 PERSISTENT: Final = pika.BasicProperties(delivery_mode=2)
+TROUBLE: Final = (AMQPError, AMQPConnectorException, OSError)
+"""What a client is told while the cluster is being broken.  The second one is no AMQPError: a handshake that took too
+long."""
+
 AGAIN_S: Final = 0.1
 STAYS: Final = 400
 """Messages after which a client goes on on another node, at most."""
@@ -47,6 +52,16 @@ class Clients:
         for queue, name in HOMES.items():
             with self._channel(name) as channel:
                 channel.queue_declare(queue, durable=True)
+
+    def are_known_at(self, name: str) -> bool:
+        """Whether a node has heard of all queues.  Before that it confirms, as any broker does, what leads nowhere."""
+        for queue in (*REPLICATED, *HOMES):
+            try:
+                with self._channel(name) as channel:
+                    channel.queue_declare(queue, durable=True, passive=True)
+            except TROUBLE:
+                return False
+        return True
 
     def start(self) -> None:
         """All of them."""
@@ -76,7 +91,7 @@ class Clients:
             while not over.is_set():
                 try:
                     work(name, chance)
-                except (AMQPError, OSError, KeyError):
+                except (*TROUBLE, KeyError):
                     over.wait(AGAIN_S)
                 except Exception as error:
                     self.failures.append(f"{name}: {error!r}")
@@ -89,7 +104,8 @@ class Clients:
     @contextmanager
     def _channel(self, name: str) -> Iterator[BlockingChannel]:
         """Of a node, with confirms.  KeyError for one that doesn't run."""
-        port = self._cluster.nodes[name].amqp_port
+        assert self._cluster.nodes[name]
+        port = self._cluster.fronts[name].port
         connection = pika.BlockingConnection(
             pika.ConnectionParameters(
                 "127.0.0.1", port, heartbeat=0, blocked_connection_timeout=60, socket_timeout=20, stack_timeout=30
@@ -109,7 +125,8 @@ class Clients:
                 if self._no_more.is_set():
                     return
                 message = self._ledger.publishes(name, chance.choice((*REPLICATED, *HOMES)))
-                channel.basic_publish("", message.queue, message.body.encode(), PERSISTENT)
+                # Mandatory: what a node knows no queue for is returned, and not confirmed.
+                channel.basic_publish("", message.queue, message.body.encode(), PERSISTENT, mandatory=True)
                 self._ledger.confirms(message)
 
     def _consume(self, queue: str, chance: random.Random) -> None:

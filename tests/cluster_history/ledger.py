@@ -3,7 +3,11 @@
 confirmed messages come once or more, never not at all
 nothing comes that nobody has published
 of the deliveries of a message, one at most isn't marked as redelivered: no two owners give it out as new
-what comes unmarked of one publisher in one queue comes in the order of publishing
+what was confirmed comes, unmarked, before what the same publisher published to the queue later
+
+A publisher waits for each confirm, so what was confirmed is in the queue before the next one is sent.  One that was
+refused, or never answered, may get there all the same, and late: it may be under way on another connection, or held by
+a node that waits for the queue's next owner.  So its place isn't looked at.
 """
 
 from __future__ import annotations
@@ -95,7 +99,7 @@ class Ledger:
                 found.append(f"delivered as new twice: {message.body}")
             fresh.add(message)
             before = last.get((queue, message.publisher), 0)
-            if message.number < before:
+            if message.number < before and message in self.confirmed:
                 found.append(f"delivered as new behind number {before}: {message.body}")
             last[queue, message.publisher] = max(message.number, before)
         return found

@@ -31,7 +31,8 @@ class Processes:
     """See the head of this file; `processes` makes them.
 
     nodes: those that run, by name.  routes: by two servers' numbers; clients: by a node's name and a server's number;
-    links: by the name of the node that is reached, where pairs are the names of those that reach it.
+    links: by the name of the node that is reached, where pairs are the names of those that reach it.  fronts: by the
+    name of the node that is used, for those who use it.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -42,6 +43,7 @@ class Processes:
         self.routes = {pair: Proxy(ports[SIZE + pair[1]]) for pair in permutations(range(SIZE), 2)}
         self.clients = {(name, number): Proxy(ports[number]) for name in NAMES for number in range(SIZE)}
         self.links = {name: Proxy(port, _asking) for name, port in self._link_ports.items()}
+        self.fronts = {name: Proxy(0) for name in NAMES}
         self.servers = [
             NatsServer(
                 parent,
@@ -70,7 +72,9 @@ class Processes:
             *("--set", f"cluster_link={LOOPBACK}:{self._link_ports[name]}"),
             *("--set", f"cluster_link_advertised={LOOPBACK}:{self.links[name].port}"),
         ]
-        self.nodes[name] = start_warren(directory, data_directory=directory / "data", options=options)
+        node = start_warren(directory, data_directory=directory / "data", options=options)
+        self.fronts[name].target_port = node.amqp_port
+        self.nodes[name] = node
 
     def kill_node(self, name: str) -> None:
         """As a crash does it."""
@@ -86,7 +90,7 @@ class Processes:
             self.kill_node(name)
         for server in self.servers:
             server.stop(0)
-        for proxy in (*self.routes.values(), *self.clients.values(), *self.links.values()):
+        for proxy in (*self.routes.values(), *self.clients.values(), *self.links.values(), *self.fronts.values()):
             proxy.end()
 
 

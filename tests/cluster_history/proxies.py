@@ -1,6 +1,7 @@
 """Proxies between processes of a cluster, each of which can be cut and mended: bytes don't pass while it is cut.
 
-What was under way is closed by a cut, or (`hangs`) stays open and silent, as with a network that drops everything.
+What was under way is closed by a cut, or (`hangs`) stays open and silent, as with a network that drops everything.  A
+connection that something was dropped from carries nothing any more: no network loses bytes from the middle of one.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ READ_BYTES: Final = 1 << 18
 
 class Proxy:
     """To one address.  pair_of: the pair that a connection is of, by its first bytes; None while they don't say.
+    target_port: where new connections lead.
 
     cut: the pairs that nothing passes between; the empty one stands for all connections whose pair isn't known.
     """
 
     def __init__(self, target_port: int, pair_of: Callable[[bytes], str | None] | None = None) -> None:
-        self._target_port = target_port
+        self.target_port = target_port
         self._pair_of = pair_of
         self._cut: set[str] = set()
         self._hangs = False
@@ -82,7 +84,7 @@ class Proxy:
             if self._pair_of is None and self._is_cut("") and not self._hangs:
                 return
             try:
-                far = socket.create_connection((LOOPBACK, self._target_port), 5)
+                far = socket.create_connection((LOOPBACK, self.target_port), 5)
             except OSError:
                 return
             with far:
@@ -99,6 +101,7 @@ class Proxy:
 
     def _pass_on(self, near: socket.socket, far: socket.socket, known: list[str]) -> None:
         begun = b""
+        has_gap = False
         with selectors.DefaultSelector() as selector:
             selector.register(near, selectors.EVENT_READ, far)
             selector.register(far, selectors.EVENT_READ, near)
@@ -115,5 +118,8 @@ class Proxy:
                     if self._is_cut(known[0]):
                         if not self._hangs:
                             return
+                        has_gap = True
                         continue  # dropped, as by a network that is cut
+                    if has_gap:
+                        return
                     target.sendall(data)

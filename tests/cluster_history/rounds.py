@@ -63,6 +63,7 @@ def run(parent: Path, seed: int, rounds: int, say: Callable[[str], None] = print
     with processes(parent) as cluster:
         clients = Clients(cluster, ledger, seed)
         clients.declare()
+        _wait(lambda: all(clients.are_known_at(name) for name in NAMES))
         clients.start()
         try:
             for number in range(1, rounds + 1):
@@ -95,7 +96,7 @@ def _fault(cluster: Processes, chance: random.Random) -> Fault:
     server, peer = cluster.servers[number], (number + chance.randrange(1, SIZE)) % SIZE
     hangs = chance.random() < 0.5
     how = "hangs" if hangs else "is cut"
-    match chance.randrange(7):
+    match chance.randrange(8):
         case 0:
             begin, end = partial(cluster.kill_node, name), partial(cluster.start_node, name)
             return Fault("nodes killed", f"kill {name}", begin, end)
@@ -113,7 +114,11 @@ def _fault(cluster: Processes, chance: random.Random) -> Fault:
         case 5:
             to_server = cluster.clients[name, number]
             what = f"{how}: from {server.name} to {name}"
-            return Fault("clients cut", what, lambda: to_server.cut(hangs=hangs), to_server.mend)
+            return Fault("ways to servers cut", what, lambda: to_server.cut(hangs=hangs), to_server.mend)
+        case 6:
+            front = cluster.fronts[name]
+            what = f"{how}: from clients to {name}"
+            return Fault("clients cut", what, lambda: front.cut(hangs=hangs), front.mend)
         case _:
             link = cluster.links[other]
             what = f"{how}: from {name} to {other}"

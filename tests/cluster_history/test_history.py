@@ -55,6 +55,16 @@ def test_what_comes_out_of_order() -> None:
     assert ledger.faults() == [f"delivered as new behind number 2: {one.body}"]
 
 
+def test_what_was_not_confirmed_may_come_late() -> None:
+    """A node that was away may have held it, or a connection."""
+    ledger = Ledger()
+    late = ledger.publishes("p", "q")
+    (two,) = published(ledger, 1)
+    for message in (two, late):
+        ledger.delivers("q", message.body, redelivered=False)
+    assert ledger.faults() == []
+
+
 def test_what_nobody_has_published_or_comes_from_elsewhere() -> None:
     ledger = Ledger()
     (one,) = published(ledger, 1)
@@ -111,5 +121,26 @@ def test_a_proxy_cuts_one_pair_and_mends_it(echo: int) -> None:
             one.sendall(b"?")
             proxy.mend("a")
             assert one.recv(1) == b""
+    finally:
+        proxy.end()
+
+
+def test_a_connection_that_something_was_dropped_from_carries_nothing_more(echo: int) -> None:
+    """Else a node would take the second message for the first, and confirm what it hasn't got."""
+    proxy = Proxy(echo, lambda begun: begun[:1].decode())
+    try:
+        with socket.create_connection((LOOPBACK, proxy.port), WAIT_S) as one:
+            one.sendall(b"a")
+            assert one.recv(1) == b"a"
+            proxy.cut("a", hangs=True)
+            one.sendall(b"?")
+            # As `mend` does it before it has closed what hung.
+            with proxy._lock:
+                proxy._cut.clear()
+            one.sendall(b"!")
+            found = b""
+            while found != b"?!" and (data := one.recv(2)):
+                found += data
+            assert found in (b"", b"?!")
     finally:
         proxy.end()
