@@ -1,7 +1,8 @@
 """`warren cluster dev`: three NATS servers and three nodes of a cluster on this machine, until Ctrl-C.
 
 What they keep is in one directory and is there again the next time; ports may be others then.  A process that ends is
-named, and the rest goes on: to stop one is what such a cluster is tried with.
+named, and the rest goes on: to stop one is what such a cluster is tried with.  Where this process itself is killed, a
+shell that waits for the end of a pipe from it ends the others.
 """
 
 from __future__ import annotations
@@ -36,6 +37,24 @@ START_S: Final = 60.0
 STOP_S: Final = 20.0
 """How long each may take to end in good order before it is killed."""
 
+GUARD: Final = """\
+while read -r group; do
+    [ "$group" = done ] && exit
+    groups="$groups $group"
+done
+send() { for group in $groups; do kill "-$1" "-$group" 2>/dev/null; done; }
+runs() { for group in $groups; do kill -0 "-$group" 2>/dev/null && return; done; return 1; }
+send TERM
+left=$1
+while runs && [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$((left - 1))
+done
+send KILL
+"""
+"""For a shell: reads the process groups that are to end when the pipe does, unless `done` came before.  $1: how many
+seconds they have to end in good order."""
+
 TRIES: Final = 3
 LOOK_S: Final = 0.2
 PROTOCOLS: Final = ("amqp", "mqtt", "stomp", "http")
@@ -68,6 +87,7 @@ class DevelopmentCluster:
         self._amqp_port = amqp_port
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self._guard: subprocess.Popen[bytes] | None = None
         self._told: set[str] = set()
         self._stop = threading.Event()
 
@@ -78,6 +98,7 @@ class DevelopmentCluster:
             signal.signal(number, self._stop_asked)
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._start_guard()
             password = self._secret("nats-password")
             self._secret("secret")
             ports = self._started_servers(program, password)
@@ -89,6 +110,7 @@ class DevelopmentCluster:
             raise CommandFailedError(f"{error.filename or self._directory}: {error.strerror}", codes.SOFTWARE) from None
         finally:
             self._end()
+            self._dismiss_guard()
 
     def _stop_asked(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
@@ -162,9 +184,38 @@ class DevelopmentCluster:
     def _start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         # In a session of its own, so that Ctrl-C is for who ends them in order.
         with (self._directory / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
+        self._tell_guard(str(process.pid))
+        return process
+
+    def _start_guard(self) -> None:
+        # Where there is no shell, everything works but what the guard is there for.
+        with suppress(OSError):
+            self._guard = subprocess.Popen(
+                ["/bin/sh", "-c", GUARD, "guard", f"{STOP_S:.0f}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def _tell_guard(self, word: str) -> None:
+        guard = self._guard
+        if guard is not None and guard.stdin is not None:
+            with suppress(OSError):
+                guard.stdin.write(f"{word}\n".encode())
+                guard.stdin.flush()
+
+    def _dismiss_guard(self) -> None:
+        """Nothing is left to be ended."""
+        self._tell_guard("done")
+        guard, self._guard = self._guard, None
+        if guard is not None and guard.stdin is not None:
+            with suppress(OSError):
+                guard.stdin.close()
+            guard.wait()
 
     def _wait(self, condition: Callable[[], bool], among: dict[str, subprocess.Popen[bytes]], trouble: str) -> None:
         give_up_s = time.monotonic() + START_S

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pika
@@ -78,6 +80,51 @@ def test_one_command_is_a_cluster_that_is_there_again(tmp_path: Path) -> None:
         channel = connection.channel()
         _, _, body = next(channel.consume("q", auto_ack=True, inactivity_timeout=WAIT_S))
         assert body == b"a"
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there that isn't only waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.limits(seconds=300)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells which processes run by /proc")
+def test_where_it_is_killed_what_it_started_ends(tmp_path: Path) -> None:
+    if nats_server_path() is None:
+        pytest.skip("nats-server isn't installed")
+    process = subprocess.Popen(
+        command(tmp_path / "cluster"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": PYTHON_PATH, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    pids: list[int] = []
+    try:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                if "kill -9 PID" in line:
+                    pids = [int(pid) for pid in re.findall(r"(?:n|nats)\d (\d+)", line)]
+                    break
+        assert len(pids) == 6
+        assert all(runs(pid) for pid in pids)
+        process.kill()
+        process.wait()
+        give_up_s = time.monotonic() + WAIT_S
+        while any(runs(pid) for pid in pids):
+            assert time.monotonic() < give_up_s, "they run still"
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
 
 def test_without_a_server_of_nats_it_says_what_to_install(tmp_path: Path) -> None:
