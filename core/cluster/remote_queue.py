@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.cluster.replacing import renumbered
 from warren.core.cluster.taker import Taker
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import AccessRefused, BrokerError, NotFound, ResourceLocked
@@ -689,10 +690,11 @@ class RemoteQueue(Queue):
         held, self._held = self._held, deque()
         self._held_bytes = 0
         for message, receipt in held:
+            own = renumbered(message, self.vhost.broker)
             if by.answers_late:
-                by.append_with(message, receipt)
+                by.append_with(own, receipt)
             else:
-                by.append(message)
+                by.append(own)
             receipt.answer(taken=True)
         self._closed = True
         if self._deadline is not None:

@@ -11,8 +11,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from warren.core.errors import BrokerError
+from warren.core.messages.message import Message
 
 if TYPE_CHECKING:
+    from warren.core.broker import Broker
     from warren.core.queues.base import Queue
     from warren.core.queues.consumer import Consumer
     from warren.core.routing.vhost import VirtualHost
@@ -37,6 +39,24 @@ def replace(vhost: VirtualHost, old: Queue, new: Queue) -> None:
         _move(consumer, old, new)
     old.replaced(new)
     vhost.changed()
+
+
+def renumbered(message: Message, broker: Broker) -> Message:
+    """A message that was held for a queue that nobody had: behind what the queue's log has brought since.
+
+    Numbers are places in a queue, and those of a log may be far ahead of this broker's.  The message may be in other
+    queues, too, so this is another one.
+    """
+    return Message(
+        broker.next_sequence(),
+        message.address,
+        message.properties,
+        message.content,
+        message.body_at,
+        message.body_size,
+        message.framed_for,
+        message.published_at_ms,
+    )
 
 
 def _move(consumer: Consumer, old: Queue, new: Queue) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
+from warren.core.cluster.replacing import renumbered
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import NotFound
 from warren.core.queues.answer import Answer, Polled, ignore
@@ -112,7 +113,7 @@ class UnownedQueue(Queue):
             self._due.cancel()
             self._due = None
         for message, receipt, _ in held:
-            by.append_with(message, receipt)
+            by.append_with(renumbered(message, self.vhost.broker), receipt)
             receipt.answer(taken=True)
             if message.properties.expiration is not None:
                 by.expects_expiry()

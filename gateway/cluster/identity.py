@@ -1,6 +1,7 @@
 """What tells a node from another one of the same name: a number in its data directory, which one process at a time has.
 
-A node that is back after a crash needn't wait for its own leases to run out: they say that it is the same.
+A node that is back after a crash needn't wait for its own leases to run out: they say that it is the same.  A copy of
+the directory says so, too, so it is looked at first whether somebody still renews them.
 """
 
 from __future__ import annotations

@@ -51,13 +51,14 @@ class Joining:
         for name in (CLUSTER, NODES, SHARDS):
             await make_bucket(self._client, Bucket(name), self._replicas)
         await self._agree()
-        if not await self._lease.take():
+        if not await self._lease.take_over():
             bucket = Bucket(NODES)
             entry = await self._client.call(bucket.get(node_key(self._name)))
             said = {} if entry is None else said_by(entry)
             raise ClusterRefusedError(
                 f"another node of the cluster is called {self._name!r}, too (its Warren {said.get('version', '?')}): "
-                "give this one a name of its own (--node-name, or node_name), or stop the other one"
+                "give this one a name of its own (--node-name, or node_name) and, if its data directory is a copy of "
+                "the other's, an empty one; or stop the other one"
             )
 
     async def _agree(self) -> None:

@@ -22,6 +22,7 @@ REBALANCE: Final = "rebalance"
 
 _NODE: Final = "node."
 _SHARD: Final = "shard."
+_STREAM: Final = "stream."
 
 
 def node_key(name: str) -> str:
@@ -32,6 +33,11 @@ def node_key(name: str) -> str:
 def shard_key(number: int) -> str:
     """The key of a shard's lease."""
     return f"{_SHARD}{number}"
+
+
+def stream_key(number: int) -> str:
+    """The key, in the bucket of what all have in common, that says how far a shard's stream once was."""
+    return f"{_STREAM}{number}"
 
 
 def shard_number(key: str) -> int:

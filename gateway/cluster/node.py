@@ -547,11 +547,14 @@ class ClusterNode:
             await trio.sleep_forever()
 
     async def _watch(self, table: Table[Any], bucket: Bucket) -> None:
+        told = ""
         while True:
             try:
                 await table.watch(self.client, bucket)
             except NatsError as error:
-                _log.error("the bucket %s can't be watched: %s; it is tried again", bucket.name, error)
+                if told != str(error):
+                    told = str(error)
+                    _log.error("the bucket %s can't be watched: %s; it is tried again", bucket.name, error)
             await trio.sleep(RETRY_S)
 
     async def _joined(self, joining: Joining) -> bool:
@@ -627,7 +630,7 @@ class ClusterNode:
                 self._is_placed.set()
 
     def _wanted(self, is_first: bool) -> list[int]:
-        if self.state != JOINED:
+        if self.state != JOINED or self.definitions.membership.trouble:
             return []
         there = [node.name for node in self._nodes.rows.values() if not node.is_draining]
         now_s = trio.current_time()
@@ -700,16 +703,24 @@ class ClusterNode:
             if self.is_connected:
                 self._away_since_s = now_s
             self._away_since_s = self._away_since_s or now_s
-            stuck = max((owned.slow_s for owned in self.owned.values()), default=0.0)
-            raised = self.state != DRAINING and (now_s - self._away_since_s > AWAY_S or stuck > AWAY_S)
+            stuck = [owned for owned in self.owned.values() if owned.slow_s > AWAY_S]
+            raised = self.state != DRAINING and (now_s - self._away_since_s > AWAY_S or bool(stuck))
             if self.broker.alarms.set(ALARM, raised, source="cluster"):
                 if raised:
-                    _log.error("the cluster's NATS servers don't take anything; publishing is blocked until they do")
+                    why = next((f": {owned.reason}" for owned in stuck if owned.reason), "")
+                    _log.error(
+                        "the cluster's NATS servers don't take anything; publishing is blocked until they do%s", why
+                    )
                 else:
                     _log.warning("the cluster's NATS servers take messages again; publishing goes on")
                 self.hub.settle()
 
     # For people
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with this node's place in the cluster, or with its part in what all share; empty: nothing."""
+        return self.why or self.definitions.membership.trouble
 
     def status(self) -> dict[str, object]:
         """The cluster as it is seen from here, for programs."""

@@ -5,11 +5,16 @@
     handing over its queues take nothing any more, what there is is written, then the lease is given up
     lost         another node has it, or its log can't be written here
 
+How far the shard's stream was when it was last taken over is a key of the bucket of what all nodes have in common.  So
+a stream that is gone, or ends before that, isn't taken for a new one, whichever node comes to it: what was confirmed
+would be lost without a word.
+
 Whatever happens to it ends here: the broker goes on, and another shard doesn't notice.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from functools import partial
@@ -21,10 +26,10 @@ from warren.core.cluster.shard import Shard
 from warren.core.errors import StorageError
 from warren.core.storage.replicated.engine import ReplicatedEngine
 from warren.gateway.cluster.flushing import ShardCommits
-from warren.gateway.cluster.names import DIRECTORY, SHARDS, shard_key, stream_name
-from warren.gateway.nats.errors import NatsError
-from warren.gateway.nats.key_value import Bucket
-from warren.gateway.nats.leases import Lease
+from warren.gateway.cluster.names import CLUSTER, DIRECTORY, SHARDS, shard_key, stream_key, stream_name
+from warren.gateway.nats.errors import WRONG_LAST_SEQUENCE, ApiError, NatsError
+from warren.gateway.nats.key_value import Bucket, Entry
+from warren.gateway.nats.leases import Lease, said_by
 from warren.gateway.nats.shard_stream import JetStreamShard
 
 if TYPE_CHECKING:
@@ -80,15 +85,19 @@ class OwnedShard:
 
     @property
     def is_slow(self) -> bool:
-        """Whether a flush takes longer than it should."""
-        commits = self.commits
-        return commits is not None and commits.began_s > 0 and trio.current_time() - commits.began_s > SLOW_S
+        """Whether a flush takes longer than it should, and another node might do better: not where there is no room."""
+        return self.slow_s > SLOW_S and not self._stream.is_full
 
     @property
     def slow_s(self) -> float:
         """For how long the flush that is under way has been."""
         commits = self.commits
         return trio.current_time() - commits.began_s if commits is not None and commits.began_s else 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why it is as it is, or what it waits for, for people; empty where all is well."""
+        return self.why or self._stream.trouble
 
     async def run(self) -> None:
         """Have the shard until it is lost or handed over."""
@@ -105,12 +114,12 @@ class OwnedShard:
                 await self._let_go()
             self.ended.set()
 
-    def lose(self, why: str) -> None:
-        """It isn't to be this node's any more, at once."""
+    def lose(self, why: str, again_s: float = FAILED_S) -> None:
+        """It isn't to be this node's any more, at once.  again_s: when this node may try to have it again."""
         if self.state in (CLAIMING, ACTIVE):
             self.state = LOST
             self.why = why
-            self._node.put_off(self.number, FAILED_S)
+            self._node.put_off(self.number, again_s)
             self._node.troubles[self.number] = why
             _log.warning("shard %d is let go: %s", self.number, why)
             self._close_streams()
@@ -136,11 +145,13 @@ class OwnedShard:
 
     async def _taken(self) -> bool:
         try:
-            if await self._lease.take():
+            # What earlier runs of this node held is free: the lease of its name has shown that they are gone.
+            if await self._lease.take_over(is_dead=True):
                 return True
             self.why = "another node has it"
         except NatsError as error:
             self.why = str(error)
+            self._node.troubles[self.number] = f"it can't be claimed: {error}"
         self._node.put_off(self.number, REFUSED_S)
         return False
 
@@ -169,13 +180,17 @@ class OwnedShard:
         node = self._node
         began_s = trio.current_time()
         try:
-            engine, found = await trio.to_thread.run_sync(self._open, abandon_on_cancel=False)
+            entry = await self._known()
+            engine, found = await trio.to_thread.run_sync(self._open, _reached(entry), abandon_on_cancel=False)
         except (StorageError, NatsError, OSError) as error:
             self.lose(f"it can't be taken over: {error}")
             return
         if self.state != CLAIMING:
             engine.close()
             return
+        for damage in engine.damage():
+            _log.error("shard %d: %s", self.number, damage)
+        engine.damaged = partial(self.lose, again_s=0.0)
         self.shard = shard = Shard(node.broker, self.number, engine, found)
         self.commits = ShardCommits(node.hub, nursery, shard, self.lose)
         await node.attach(shard)
@@ -188,6 +203,32 @@ class OwnedShard:
             node.hub.settle()
             node.look()
             nursery.start_soon(self._drop_deleted, shard)
+            nursery.start_soon(self._note_stream, engine.claimed, 0 if entry is None else entry.revision)
+
+    async def _known(self) -> Entry | None:
+        """What is known of the stream, from whoever had the shard last; waits for it as for the stream itself."""
+        while True:
+            try:
+                entry = await self._node.client.call(Bucket(CLUSTER).get(stream_key(self.number)))
+            except NatsError as error:
+                self.why = f"it can't be taken over yet: {error}"
+                await trio.sleep(RETRY_S)
+            else:
+                self.why = ""
+                return entry
+
+    async def _note_stream(self, sequence: int, revision: int) -> None:
+        """Write down how far the stream is, for whoever takes it over next."""
+        value = json.dumps({"sequence": sequence, "node": self._node.name}).encode()
+        try:
+            await self._node.client.call(Bucket(CLUSTER).write(stream_key(self.number), value, revision))
+        except ApiError as error:
+            # Another node has it by now, or this one's answer was lost.
+            if error.code not in WRONG_LAST_SEQUENCE:
+                _log.warning("how far the stream of shard %d is can't be noted: %s", self.number, error)
+        except NatsError:
+            # Whoever has the shard next does it.
+            return
 
     async def _drop_deleted(self, shard: Shard) -> None:
         """What is in the log of queues that were deleted while nobody had it goes, once it is known which there are."""
@@ -197,11 +238,17 @@ class OwnedShard:
         except NatsError:
             # Whoever has the shard next does it.
             return
-        shard.drop_unknown(node.definitions.queue_numbers)
+        if not node.definitions.membership.trouble:
+            # Who isn't let in, or whose bucket was emptied, doesn't know what there is.
+            shard.drop_unknown(node.definitions.queue_numbers)
 
-    def _open(self) -> tuple[ReplicatedEngine, Sequence[tuple[int, Sequence[int], Sequence[int]]]]:
+    def _open(self, least: int) -> tuple[ReplicatedEngine, Sequence[tuple[int, Sequence[int], Sequence[int]]]]:
+        """least: how far the stream was once; 0 for one that nobody has had yet."""
         node = self._node
-        self._stream.make(replicas=node.replicas)
+        if least:
+            self._stream.find(replicas=node.replicas)
+        else:
+            self._stream.make(replicas=node.replicas)
         directory = node.directory / DIRECTORY / str(self.number)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = ReplicatedEngine(
@@ -209,6 +256,7 @@ class OwnedShard:
             self._stream,
             self._upkeep,
             owner=node.name,
+            least=least,
             pause=partial(time.sleep, COMPACTION_PAUSE_S),
             clock_ns=time.monotonic_ns,
         )
@@ -238,3 +286,9 @@ class OwnedShard:
                     await self._lease.give_up()
                 except NatsError as error:
                     _log.warning("the lease of shard %d runs out by itself: %s", self.number, error)
+
+
+def _reached(entry: Entry | None) -> int:
+    """How far a shard's stream once was, by its key; 0 where nobody has had it yet."""
+    sequence = said_by(entry).get("sequence") if entry is not None else None
+    return sequence if isinstance(sequence, int) else 0

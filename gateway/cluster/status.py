@@ -33,7 +33,7 @@ def shard_rows(node: ClusterNode) -> list[dict[str, object]]:
         row: dict[str, object] = {"shard": number, "node": node.owner_of(number), "state": "", "reason": ""}
         owned = node.owned.get(number)
         if owned is not None:
-            row["state"], row["reason"] = owned.state, owned.why
+            row["state"], row["reason"] = owned.state, owned.reason
             if owned.shard is not None:
                 row["queues"] = len(owned.shard.queues)
                 row["messages"] = sum(queue.kept_count for queue in owned.shard.queues.values())
@@ -51,7 +51,7 @@ def status_of(node: ClusterNode) -> dict[str, object]:
     return {
         "node": node.name,
         "state": node.state,
-        "reason": node.why,
+        "reason": node.reason,
         "nats_connected": node.is_connected,
         "nodes": node_rows(node),
         "shards": shard_rows(node),
@@ -60,7 +60,7 @@ def status_of(node: ClusterNode) -> dict[str, object]:
 
 def lines_of(node: ClusterNode) -> list[str]:
     """The same in words."""
-    reason = f": {node.why}" if node.why else ""
+    reason = f": {node.reason}" if node.reason else ""
     lines = [
         f"This node: {node.name}, {node.state}{reason}",
         f"NATS servers: {'connected' if node.is_connected else 'not connected'}",

@@ -10,6 +10,10 @@ WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 NOT_AVAILABLE: Final = 10008
 """JetStream has no leader for this at the moment, and has done nothing (JSClusterNotAvailErr)."""
 
+FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077})
+"""JetStream's codes for a write that there is no room for: a limit of the account, of the server, of its memory or its
+disk is reached, or the stream's own."""
+
 NO_MESSAGE_FOUND: Final = 10037
 STREAM_NOT_FOUND: Final = 10059
 STREAM_NAME_IN_USE: Final = 10058

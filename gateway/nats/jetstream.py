@@ -35,6 +35,7 @@ class StreamInfo:
 
     config: as JSON has it.  first_sequence: of the first message that is left, one behind the last where none is.
     leader, followers: servers that keep it; empty where JetStream is alone.  current: followers that have everything.
+    created: when, in the server's words, which tells it from another one that had the name.
     """
 
     name: str
@@ -46,6 +47,7 @@ class StreamInfo:
     leader: str
     followers: tuple[str, ...]
     current: tuple[str, ...]
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ def _stream_info(replies: Sequence[Reply]) -> StreamInfo:
         tuple(
             str(each.get("name", "")) for each in followers if each.get("current") is True and not each.get("offline")
         ),
+        str(found.get("created", "")),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import trio
 
-from warren.gateway.nats.errors import WRONG_LAST_SEQUENCE, ApiError, NatsDisconnected, NatsUnreachable, NoResponders
+from warren.gateway.nats.errors import WRONG_LAST_SEQUENCE, ApiError, NatsError
 from warren.gateway.nats.key_value import Bucket, Entry
 from warren.gateway.nats.trio_client import TrioClient
 
@@ -24,14 +24,15 @@ TTL_S: Final = 5
 RENEWALS_PER_TTL: Final = 4
 """So that one that is late or lost doesn't cost the lease."""
 
-_AWAY: Final = (NatsDisconnected, NatsUnreachable, NoResponders)
+LOOKS_PER_TTL: Final = 2
+"""A holder that hasn't renewed it for so much of that time isn't there any more, if it can be an earlier run of us."""
 
 
 class Lease:
     """A lease of one key, for one node; `take` it, then `keep` it, and `give_up` in good order.
 
     client: to the NATS servers.  holder: this node's name.  ttl_s: whole seconds, at least 1.  identity: what this
-    process has in common with its earlier runs alone, whose leases it takes without waiting for their end; empty for
+    process has in common with its earlier runs, and with who was started with a copy of its directory; empty for
     nothing.  details: what else the lease says of its holder, for others; `tell` changes it.
     """
 
@@ -75,31 +76,48 @@ class Lease:
         return self._revision
 
     async def take(self) -> bool:
-        """Take it if nobody holds it; whether that is so now.  Raises NatsError."""
+        """Take it if nobody holds it, or renew it; whether this node has it now.  Raises NatsError."""
         entry = await self._client.call(self._bucket.get(self.key))
-        if entry is not None and not entry.is_gone:
-            if self._is_ours(entry):
-                return True
-            if not self._identity or said_by(entry).get("identity") != self._identity:
-                return False
+        if entry is not None and not entry.is_gone and not self._is_ours(entry):
+            return False
+        # One that is ours was written by us lately, as far as the servers know; here that may never have been heard.
         return await self._write(0 if entry is None else entry.revision)
+
+    async def take_over(self, *, is_dead: bool = False) -> bool:
+        """The same, at a start: also from an earlier run of this node, without waiting for its end.
+
+        is_dead: that run is known not to be there any more.  Otherwise it is looked at for a while whether the lease is
+        renewed: whoever has our identity may also be another node, with a copy of our directory.  Raises NatsError.
+        """
+        found = await self._client.call(self._bucket.get(self.key))
+        if found is None or not self._is_of_us(found):
+            return await self.take()
+        if not is_dead:
+            await trio.sleep(self._ttl_s / LOOKS_PER_TTL)
+            entry = await self._client.call(self._bucket.get(self.key))
+            if entry is None or entry.revision != found.revision:
+                return await self.take()
+        # It may have run out just now.
+        return await self._write(found.revision) or await self.take()
 
     async def keep(self, is_well: Callable[[], bool]) -> str:
         """Renew it until it is lost; why, in words.
 
         is_well: whether what it is held for works, for instance whether flushes finish: it is renewed only then.
         """
+        trouble = ""
         while True:
             await trio.sleep(self._ttl_s / RENEWALS_PER_TTL)
             if is_well():
                 try:
                     if not await self.renew():
                         return f"another node holds {self.key} now"
-                except _AWAY:
-                    # Until it runs out, another try may succeed.
-                    pass
+                    trouble = ""
+                except NatsError as error:
+                    # Until it runs out, another try may succeed: servers come back, and full ones get room again.
+                    trouble = f": {error}"
             if trio.current_time() - self._renewed_s >= self._ttl_s:
-                return f"{self.key} could not be renewed for {self._ttl_s} s"
+                return f"{self.key} could not be renewed for {self._ttl_s} s{trouble}"
 
     async def renew(self) -> bool:
         """Renew it once; whether it is ours still.  Raises NatsError."""
@@ -127,6 +145,10 @@ class Lease:
             return entry is not None and not entry.is_gone and self._is_ours(entry)
         self._renewed_s = began_s
         return True
+
+    def _is_of_us(self, entry: Entry) -> bool:
+        """Whether who holds it has our identity, and isn't this process."""
+        return bool(self._identity) and said_by(entry).get("identity") == self._identity and not self._is_ours(entry)
 
     def _is_ours(self, entry: Entry) -> bool:
         if said_by(entry).get("token") != self._token:

@@ -12,19 +12,23 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from warren.core.errors import StorageError
-from warren.core.storage.replicated.errors import StreamAway, WrongSequence
+from warren.core.storage.replicated.errors import StreamAway, StreamDiverged, StreamFull, WrongSequence
 from warren.gateway.nats import jetstream, requirements
 from warren.gateway.nats.blocking import Asked, BlockingClient
 from warren.gateway.nats.calls import Call
 from warren.gateway.nats.errors import (
+    FULL,
     NO_MESSAGE_FOUND,
     STREAM_NAME_IN_USE,
+    STREAM_NOT_FOUND,
     WRONG_LAST_SEQUENCE,
     ApiError,
     NatsClosed,
+    NatsDisconnected,
     NatsError,
+    NoResponders,
 )
-from warren.gateway.nats.jetstream import Published
+from warren.gateway.nats.jetstream import Published, StreamInfo
 from warren.gateway.nats.options import Options
 
 T = TypeVar("T")
@@ -62,7 +66,10 @@ def subject_of(name: str) -> str:
 
 
 class JetStreamShard:
-    """See the head of this file.  name: the stream's.  patience_s: how long one call waits before it is trouble."""
+    """See the head of this file.  name: the stream's.  patience_s: how long one call waits before it is trouble.
+
+    is_full: it has refused the last append for want of room.
+    """
 
     def __init__(self, options: Options, name: str, *, patience_s: float = 10.0) -> None:
         self.name = name
@@ -71,6 +78,12 @@ class JetStreamShard:
         self._asked: Asked[Published] | None = None
         self._closed = threading.Event()
         self._told = ""
+        self.is_full = False
+
+    @property
+    def trouble(self) -> str:
+        """What is waited for, in words; empty while nothing is."""
+        return self._told
 
     @property
     def frame_bytes_max(self) -> int:
@@ -91,6 +104,33 @@ class JetStreamShard:
                 raise
             found = self._client.call(jetstream.stream_info(self.name))
         requirements.check_stream(found, replicas=replicas)
+
+    def find(self, *, replicas: int = requirements.REPLICAS_LEAST) -> None:
+        """As `make`, of one that was made before and has taken messages: it isn't begun anew, but waited for.
+
+        Raises StreamDiverged where it isn't there any more, StorageError once it is closed, UnfitServer, NatsError.
+        """
+        info, where = self._client.server_info()
+        requirements.check_server(info, where)
+        while (found := self._found()) is None:
+            self.wait("it has no leader")
+        requirements.check_stream(found, replicas=replicas)
+
+    def _found(self) -> StreamInfo | None:
+        """What its leader says of it; None where it has none just now."""
+        try:
+            return self._client.call(jetstream.stream_info(self.name))
+        except NatsClosed as error:
+            raise _closed(self.name) from error
+        except ApiError as error:
+            if error.code != STREAM_NOT_FOUND:
+                raise
+            raise StreamDiverged(
+                f"the stream {self.name} isn't there any more: the NATS servers have lost what they had confirmed. "
+                "Restore it from a backup; docs/cluster.md says how to go on without"
+            ) from error
+        except (NoResponders, NatsDisconnected):
+            return None
 
     def bounds(self) -> tuple[int, int]:
         """(first, last) sequence that is there."""
@@ -126,7 +166,15 @@ class JetStreamShard:
         asked, self._asked = self._asked, None
         if asked is None:
             raise StreamAway(f"nothing was sent to the stream {self.name}")
-        self._do(lambda: self._client.finish(asked))
+        try:
+            self._do(lambda: self._client.finish(asked))
+        except StreamFull:
+            self.is_full = True
+            raise
+        except (StreamAway, WrongSequence):
+            self.is_full = False
+            raise
+        self.is_full = False
         if self._told:
             self._told = ""
             _log.info("the stream %s takes messages again", self.name)
@@ -163,6 +211,11 @@ class JetStreamShard:
                 raise WrongSequence(str(error)) from error
             if error.code == NO_MESSAGE_FOUND:
                 raise _NotFoundError from error
+            if error.code in FULL:
+                raise StreamFull(
+                    f"there is no room for more, {error}: raise the limit (max_bytes of the stream, that of the "
+                    "account, max_file_store of the servers), or make room on their disks"
+                ) from error
             raise StreamAway(str(error)) from error
         except (NatsError, OSError) as error:
             if self._closed.is_set():

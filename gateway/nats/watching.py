@@ -3,7 +3,8 @@
 A consumer pushes the changes with numbers, and says now and then how far it has got.  Where a number is missing, or
 nothing is heard for a while, or the connection was lost, another consumer begins behind the last revision that came.
 Markers of keys that have outlived their time are kept for `MARKER_S`: behind a longer gap all is read anew, and who
-watches is told so.
+watches is told so.  The same where the bucket isn't the one that it was, or was set back to an earlier time: going on
+behind the last revision would pass over what is in it now.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Watch:
         self._stack = AsyncExitStack()
         self._messages: Subscription | None = None
         self._revision = 0
+        self._created = ""
         self._number = 0
         self._heard_s = 0.0
         self._is_behind = True
@@ -79,10 +81,13 @@ class Watch:
     async def _begin(self) -> None:
         """A consumer that goes on where the last one ended, as soon as there is a server for it."""
         while True:
-            if self._revision and trio.current_time() - self._heard_s > GAP_MAX_S:
-                self._revision = 0
-                self._marks.append(WatchMark.BEGINS_ANEW)
+            if trio.current_time() - self._heard_s > GAP_MAX_S:
+                self._begin_anew()
             try:
+                info = await self._client.call(jetstream.stream_info(self._bucket.stream))
+                if info.created != self._created or info.last_sequence < self._revision:
+                    self._begin_anew()
+                    self._created = info.created
                 await self._stack.aclose()
                 self._stack = AsyncExitStack()
                 messages = await self._stack.enter_async_context(self._client.subscribe(new_inbox(), renews=False))
@@ -98,6 +103,12 @@ class Watch:
             if not self._is_behind:
                 self._marks.append(WatchMark.CAUGHT_UP)
             return
+
+    def _begin_anew(self) -> None:
+        """Unless nothing was told yet."""
+        if self._revision:
+            self._revision = 0
+            self._marks.append(WatchMark.BEGINS_ANEW)
 
     async def _next(self) -> Entry | None:
         """One message of the consumer; None for what isn't for who watches."""

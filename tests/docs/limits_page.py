@@ -1461,6 +1461,7 @@ QUIET: Final = (
             "adapters.amqp091.nodes.link.IDLE_MS",
             "gateway.nats.leases.TTL_S",
             "gateway.nats.leases.RENEWALS_PER_TTL",
+            "gateway.nats.leases.LOOKS_PER_TTL",
             "gateway.nats.options.RETRY_FIRST_S",
             "gateway.nats.shard_stream.RETRY_S",
             "gateway.nats.watching.RETRY_S",

@@ -15,15 +15,27 @@ from tests.support.warren_process import WarrenProcess, start_warren
 QUORUM = {"x-queue-type": "quorum"}
 
 
-def start_node(parent: Path, name: str, servers: Sequence[NatsServer], options: Sequence[str] = ()) -> WarrenProcess:
-    """A node with a data directory of its own below `parent`, which is there again at its next start."""
+def start_node(
+    parent: Path,
+    name: str,
+    servers: Sequence[NatsServer],
+    options: Sequence[str] = (),
+    *,
+    addresses: Sequence[str] = (),
+    launcher: Sequence[str] = (),
+) -> WarrenProcess:
+    """A node with a data directory of its own below `parent`, which is there again at its next start.
+
+    addresses: where it reaches the servers, if not where they are.  launcher: as in start_warren.
+    """
     directory = parent / name
     directory.mkdir(exist_ok=True)
-    addresses = ",".join(server.address for server in servers)
+    reached = ",".join(addresses or [server.address for server in servers])
     return start_warren(
         directory,
         data_directory=directory / "data",
-        options=["--cluster", addresses, "--node-name", name, *options],
+        options=["--cluster", reached, "--node-name", name, *options],
+        launcher=launcher,
     )
 
 
@@ -82,8 +94,22 @@ class Nodes:
         for node in self._started:
             node.kill()
 
-    def start(self, name: str, *options: str, shards: int = 4) -> WarrenProcess:
-        """A node, or one that has ended before."""
-        node = start_node(self._parent, name, self._servers, ["--set", f"cluster_shards={shards}", *options])
+    def start(
+        self,
+        name: str,
+        *options: str,
+        shards: int = 4,
+        addresses: Sequence[str] = (),
+        launcher: Sequence[str] = (),
+    ) -> WarrenProcess:
+        """A node, or one that has ended before; as start_node has it."""
+        node = start_node(
+            self._parent,
+            name,
+            self._servers,
+            ["--set", f"cluster_shards={shards}", *options],
+            addresses=addresses,
+            launcher=launcher,
+        )
         self._started.append(node)
         return node

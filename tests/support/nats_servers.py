@@ -89,12 +89,17 @@ class NatsServer:
             listed = ", ".join(routes)
             cluster = f'cluster {{ name: tests, listen: "{child.LOOPBACK}:{cluster_port}", routes: [ {listed} ]'
             cluster += f"\n{cluster_lines} }}\n"
-        self._configuration.write_text(
+        self._head = (
             f"server_name: {name}\n"
             f'listen: "{child.LOOPBACK}:{self.port}"\n'
             f"jetstream {{ store_dir: {json.dumps(str(self.store))}, max_file_store: 1GB"
-            f"{', sync_interval: always' if sync_always else ''} }}\n{cluster}{lines}"
+            f"{', sync_interval: always' if sync_always else ''} }}\n{cluster}"
         )
+        self.configure(lines)
+
+    def configure(self, lines: str) -> None:
+        """Have other lines of its configuration beside the usual ones, from its next start on."""
+        self._configuration.write_text(self._head + lines)
 
     @property
     def address(self) -> str:
@@ -186,12 +191,21 @@ def nats_server(
 
 
 @contextmanager
-def nats_cluster(directory: Path, count: int = 3) -> Iterator[list[NatsServer]]:
-    """So many running servers as a JetStream cluster that has a leader, ended at the end."""
+def nats_cluster(
+    directory: Path, count: int = 3, *, lines: str = ACCOUNTS, cluster_lines: str = ""
+) -> Iterator[list[NatsServer]]:
+    """So many running servers as a JetStream cluster that has a leader, ended at the end; as NatsServer has it."""
     ports = free_ports(2 * count)
     routes = [f'"nats://{child.LOOPBACK}:{port}"' for port in ports[count:]]
     servers = [
-        NatsServer(directory, f"n{number + 1}", (ports[number], ports[count + number]), routes)
+        NatsServer(
+            directory,
+            f"n{number + 1}",
+            (ports[number], ports[count + number]),
+            routes,
+            lines,
+            cluster_lines=cluster_lines,
+        )
         for number in range(count)
     ]
     try:

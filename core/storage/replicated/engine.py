@@ -3,8 +3,9 @@
 Whoever owns the shard has its log twice: in this node's directory, where it is read, and in the stream, which a
 majority of servers keeps.  A flush is done when both have it.  Segments that the disk engine drops are dropped from
 the stream, too, as far as they are its beginning.  `recover` takes the shard over (takeover.py); a log here that turns
-out damaged is rebuilt from the stream.  Who isn't the owner any more is refused by the stream (appending.py), whatever
-any clock says.
+out damaged is rebuilt from the stream.  Where that turns out later, nothing is lost, nor settled: whoever reads is told
+that it can't be read now, and who owns the engine that it is to be taken over anew (`damaged`).  Who isn't the owner
+any more is refused by the stream (appending.py), whatever any clock says.
 
 What belongs to the node and not to the shard isn't replicated: the streams of stream queues, and whose the numbers of
 queues are.
@@ -15,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from warren.core.errors import StorageError
-from warren.core.storage.disk.compaction import DeletionJob
+from warren.core.errors import StorageError, StoreUnavailable
+from warren.core.messages.message import Message
+from warren.core.storage.disk.compaction import CompactionJob, DeletionJob
 from warren.core.storage.disk.engine import SEGMENT_BYTES_MAX, DiskEngine
+from warren.core.storage.disk.errors import DamagedRecordError
 from warren.core.storage.disk.flush import ALLOCATION_STEP, LogFlush, no_clock
 from warren.core.storage.disk.scanner import no_pause
 from warren.core.storage.engine import Flush, LongFlush
@@ -33,7 +36,9 @@ class ReplicatedEngine(DiskEngine):
     """See the head of this file.
 
     stream: the shard's.  upkeep: another way to the same, for the thread of maintenance.  owner: this node, for who
-    reads the stream.  The others are those of DiskEngine.
+    reads the stream.  least: the stream had this message once; one that ends before isn't taken over.  The others are
+    those of DiskEngine.  claimed: the message of the stream by which it was taken over.  damaged: called once the log
+    here turns out damaged, with words; it is rebuilt when the shard is taken over next.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class ReplicatedEngine(DiskEngine):
         upkeep: ShardStream,
         *,
         owner: str,
+        least: int = 0,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         allocation_step: int = ALLOCATION_STEP,
         pause: Callable[[], None] = no_pause,
@@ -58,8 +64,12 @@ class ReplicatedEngine(DiskEngine):
         self._stream = stream
         self._upkeep = upkeep
         self._owner = owner
+        self._least = least
         self._marks = MarkFile(self._directory)
         self._appender: Appender | None = None
+        self._is_damaged = False
+        self.claimed = 0
+        self.damaged: Callable[[str], None] = _nobody
 
     @property
     def lost(self) -> str:
@@ -73,10 +83,15 @@ class ReplicatedEngine(DiskEngine):
         """
         taking = self._take_over(rebuild=False)
         queues = super().recover()
-        if self._quarantine.reports and not taking.was_rebuilt:
+        reports = self._quarantine.reports
+        if reports and not taking.was_rebuilt:
             self._reader.close()
+            found = reports[0]
+            # What was lost here isn't lost.
+            reports.clear()
             self._quarantine.report(
-                f"the log in {self._directory} was damaged; it was rebuilt from the shard's stream, and nothing is lost"
+                f"the log in {self._directory} was damaged; it was rebuilt from the shard's stream, and nothing is "
+                f"lost. What was found: {found}"
             )
             self._take_over(rebuild=True)
             queues = super().recover()
@@ -96,6 +111,17 @@ class ReplicatedEngine(DiskEngine):
             raise TypeError("finish_flush takes what begin_flush returned")
         super().finish_flush(flush.local)
 
+    def read(self, positions: Sequence[int]) -> list[Message | None]:
+        """Messages at these positions.  Raises StoreUnavailable where one is damaged here: the stream has it."""
+        reports = self._quarantine.reports
+        known = len(reports)
+        messages = super().read(positions)
+        if None in messages:
+            # What is lost here isn't lost.
+            del reports[known:]
+            raise StoreUnavailable(self._found_damaged("a message in it can't be read"))
+        return messages
+
     def begin_maintenance(self) -> Flush | None:
         """As DiskEngine.begin_maintenance."""
         local = super().begin_maintenance()
@@ -109,17 +135,38 @@ class ReplicatedEngine(DiskEngine):
         """Book it."""
         if not isinstance(job, ReplicatedJob):
             raise TypeError("finish_maintenance takes what begin_maintenance returned")
-        super().finish_maintenance(job.local)
+        local = job.local
+        super().finish_maintenance(local)
+        if isinstance(local, CompactionJob):
+            if local.quarantine.reports:
+                self._found_damaged(local.quarantine.reports[0])
+            elif isinstance(local.failure, DamagedRecordError):
+                self._found_damaged(str(local.failure))
+
+    def _found_damaged(self, what: str) -> str:
+        """The log here isn't what was written; that in words."""
+        why = f"the log in {self._directory} is damaged: {what}; it is rebuilt from the shard's stream"
+        if not self._is_damaged:
+            self._is_damaged = True
+            self._quarantine.report(why)
+            try:
+                self._marks.void()
+            except OSError as error:
+                self._quarantine.report(f"the mark in {self._directory} can't be removed: {error.strerror}")
+            self.damaged(why)
+        return why
 
     def close(self) -> None:
-        """Close all files, and both ways to the stream."""
+        """Close all files, and both ways to the stream.  Raises OSError, with all closed."""
         self._stream.close()
         self._upkeep.close()
-        self._marks.close()
-        super().close()
+        try:
+            self._marks.close()
+        finally:
+            super().close()
 
     def _take_over(self, *, rebuild: bool) -> TakeOver:
-        taking = TakeOver(self._directory, self._stream, self._marks, self._owner)
+        taking = TakeOver(self._directory, self._stream, self._marks, self._owner, self._least)
         try:
             mark = taking.run(rebuild=rebuild)
         except OSError as error:
@@ -128,4 +175,9 @@ class ReplicatedEngine(DiskEngine):
                 "writable, or make room"
             ) from error
         self._appender = Appender(self._stream, self._marks, mark)
+        self.claimed = mark.sequence
         return taking
+
+
+def _nobody(why: str) -> None:
+    pass

@@ -16,6 +16,10 @@ class StreamAway(Exception):
     """
 
 
+class StreamFull(StreamAway):
+    """The stream has no room for more: whoever asks, until somebody makes some."""
+
+
 class OwnershipLost(StorageError):
     """Another node writes this shard's log now; nothing of the flush that found out may be confirmed."""
 

@@ -69,9 +69,12 @@ class MarkFile:
         self._directory = directory
         self._descriptor = -1
         self._turn = 0
+        self._is_void = False
 
     def write(self, mark: Mark) -> None:
         """This is how far it is known.  Raises OSError."""
+        if self._is_void:
+            return
         fields = _FIELDS.pack(mark.sequence, mark.base, mark.end, mark.chain)
         write_at(self._opened(), fields + _CHECKSUM.pack(crc32(fields)), _PLACES[self._turn])
         self._turn = 1 - self._turn
@@ -83,11 +86,21 @@ class MarkFile:
         os.fsync(descriptor)
         sync_directory(self._directory)
 
+    def void(self) -> None:
+        """What is here isn't what the stream holds: nothing is known from now on, whoever writes.  Raises OSError."""
+        self._is_void = True
+        self.forget()
+
     def close(self) -> None:
-        """Close the file."""
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+        """Close the file.  Raises OSError."""
+        try:
+            if self._is_void:
+                # Once more: a write that was under way may have come behind.
+                self.forget()
+        finally:
+            if self._descriptor >= 0:
+                descriptor, self._descriptor = self._descriptor, -1
+                os.close(descriptor)
 
     def _opened(self) -> int:
         if self._descriptor < 0:

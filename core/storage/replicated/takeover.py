@@ -32,11 +32,11 @@ that has just been deposed says so, too, and an election takes seconds."""
 class TakeOver:
     """See the head of this file.
 
-    directory: of the message log.  owner: this node, in words.  sequence, chain: of the last frame that is here as
-    well. was_rebuilt: nothing of what was here before is left.
+    directory: of the message log.  owner: this node, in words.  least: the stream had this message once.  sequence,
+    chain: of the last frame that is here as well.  was_rebuilt: nothing of what was here before is left.
     """
 
-    def __init__(self, directory: Path, stream: ShardStream, marks: MarkFile, owner: str) -> None:
+    def __init__(self, directory: Path, stream: ShardStream, marks: MarkFile, owner: str, least: int = 0) -> None:
         self.sequence = 0
         self.chain = NO_CHAIN
         self.was_rebuilt = False
@@ -44,6 +44,7 @@ class TakeOver:
         self._stream = stream
         self._marks = marks
         self._owner = owner
+        self._least = least
         self._behind = 0
         self._copy = LocalCopy(directory)
 
@@ -106,16 +107,10 @@ class TakeOver:
                     f"{self._directory} holds messages that were never in a cluster's stream; name another data "
                     "directory, or bring them over with a shovel"
                 )
+            self._check_end(self._least, last, "")
             return False
-        if mark.sequence > last:
-            self._behind += 1
-            words = f"the stream ends with message {last}, and message {mark.sequence} of it was confirmed here"
-            if self._behind < BEHIND_MAX:
-                raise StreamAway(words)
-            raise StreamDiverged(
-                f"{words} ({self._directory}): the NATS servers have lost what they had confirmed. Restore them from a "
-                "backup; or, to go on with what they have left, move this directory away"
-            )
+        self._check_end(self._least, last, "")
+        self._check_end(mark.sequence, last, f" here ({self._directory})")
         if not mark.sequence or mark.sequence < first:
             return False
         there = self._stream.get(mark.sequence)
@@ -129,6 +124,19 @@ class TakeOver:
             )
         self.sequence, self.chain = mark.sequence, mark.chain
         return self._copy.cut(mark.base, mark.end)
+
+    def _check_end(self, known: int, last: int, where: str) -> None:
+        """The stream reaches as far as it once did."""
+        if known <= last:
+            return
+        self._behind += 1
+        words = f"the stream ends with message {last}, and message {known} of it was confirmed{where}"
+        if self._behind < BEHIND_MAX:
+            raise StreamAway(words)
+        raise StreamDiverged(
+            f"{words}: the NATS servers have lost what they had confirmed. Restore them from a backup; docs/cluster.md "
+            "says how to go on with what they have left"
+        )
 
     def _start_anew(self, first: int) -> None:
         """Nothing of what is here counts."""

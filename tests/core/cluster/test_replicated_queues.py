@@ -152,6 +152,33 @@ def test_publishes_and_consumers_wait_for_the_next_owner(vhost: VirtualHost, tmp
     assert consumer.bodies == [b"a", b"b"]
 
 
+def test_what_was_held_is_behind_what_the_log_brings(vhost: VirtualHost, tmp_path: Path) -> None:
+    """Also when all of it comes back: its number is its place, and a young broker's are low."""
+    shard = opened(vhost.broker, tmp_path)
+    vhost.queues["q"] = here(shard, vhost)
+    published(vhost, b"a", b"b")
+    flush(shard)
+    shard.engine.close()
+    other = core_broker().vhosts["/"]
+    waiting = other.queues["q"] = nowhere(other)
+    published(other, b"c")
+    again = opened(other.broker, tmp_path)
+    queue = here(again, other)
+    replace(other, waiting, queue)
+    flush(again)
+    consumer = SimulatedConsumer(queue)
+    queue.add_consumer(consumer)
+    other.broker.end_turn()
+    assert [(message.body, redelivered) for message, redelivered in consumer.taken] == [
+        (b"a", True),
+        (b"b", True),
+        (b"c", False),
+    ]
+    queue.requeue([message for message, _ in consumer.taken])
+    other.broker.end_turn()
+    assert consumer.bodies[3:] == [b"a", b"b", b"c"]
+
+
 def test_publishes_wait_so_long_and_so_many(vhost: VirtualHost) -> None:
     vhost.queues["q"] = nowhere(vhost)
     receipt = published(vhost, b"a")

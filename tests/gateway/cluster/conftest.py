@@ -16,3 +16,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[NatsServe
         pytest.skip("nats-server isn't installed")
     with nats_cluster(tmp_path_factory.mktemp("servers")) as found:
         yield found
+
+
+@pytest.fixture
+def hidden_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[NatsServer]]:
+    """Three servers that don't tell clients of each other, so that proxies are the only ways to them."""
+    if nats_server_path() is None:
+        pytest.skip("nats-server isn't installed")
+    with nats_cluster(tmp_path_factory.mktemp("servers"), cluster_lines="no_advertise: true") as found:
+        yield found

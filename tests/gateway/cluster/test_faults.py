@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -141,3 +142,8 @@ def test_a_node_that_does_not_fit_is_refused_in_words(nodes: Nodes, tmp_path: Pa
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(child.ChildError, match="another node of the cluster is called 'n1'"):
         nodes.start("elsewhere", "--node-name", "n1", shards=1)
+    # Nor with a copy of the directory, which makes it look like the same one after a crash.
+    (tmp_path / "copy" / "data").mkdir(mode=0o700, parents=True)
+    shutil.copytree(tmp_path / "n1" / "data" / "cluster", tmp_path / "copy" / "data" / "cluster")
+    with pytest.raises(child.ChildError, match="another node of the cluster is called 'n1'"):
+        nodes.start("copy", "--node-name", "n1", shards=1)

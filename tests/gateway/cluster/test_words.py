@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.support import child
 from tests.support.cluster import QUORUM, Nodes, channel_of, drained, publish
 from tests.support.nats_servers import NatsServer
 from tests.support.warren_process import REPOSITORY, WarrenProcess
+
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -61,6 +64,12 @@ def test_shards_are_spread_drained_and_taken_back(nodes: Nodes) -> None:
             assert drained(channel, f"q{number}") == ["a", "b"]
     assert shards(n2) == ["n2"] * 4
     ctl(n1, "revive")
+
+    def is_revived() -> bool:
+        return not any(row["draining"] for row in status(n2)["nodes"])
+
+    # What n2 counts as balanced depends on it.
+    child.wait_until(is_revived, n2.process, n2.log, WAIT_S, "the other node to hear of it")
     ctl(n2, "rebalance", "quorum")
     assert sorted(shards(n2)) == ["n1", "n1", "n2", "n2"]
     assert "n1, joined" in ctl(n1, "cluster_status")

@@ -109,6 +109,21 @@ async def test_a_watch_goes_on_where_its_consumer_is_lost(nats: NatsServer) -> N
         assert await words(watching, 2) == [Entry("b", b"2", second, False), WatchMark.CAUGHT_UP]
 
 
+async def test_a_watch_begins_anew_where_the_bucket_is_another_one(nats: NatsServer) -> None:
+    """Servers that have lost their disks: behind the last revision that was told, nothing may come for long."""
+    async with opened(nats) as (client, bucket), watch(client, bucket) as watching:
+        await words(watching, 1)
+        for key in ("a", "b"):
+            revision = await client.call(bucket.put(key, b"1"))
+            assert await words(watching, 1) == [Entry(key, b"1", revision, False)]
+        await client.call(jetstream.delete_stream(bucket.stream))
+        await client.call(bucket.create(replicas=1))
+        only = await client.call(bucket.put("c", b"2"))
+        watching.lose_consumer()
+        found = await words(watching, 3)
+        assert found == [WatchMark.BEGINS_ANEW, Entry("c", b"2", only, False), WatchMark.CAUGHT_UP]
+
+
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "ä"])
 def test_what_can_not_be_a_bucket(name: str) -> None:
     with pytest.raises(ValueError, match="bucket"):

@@ -14,7 +14,13 @@ from tests.core.storage.support import make_message
 from tests.support.nats_servers import NatsServer, client_of, nats_server, options_of
 from warren.core.errors import StorageError
 from warren.core.storage.replicated.engine import ReplicatedEngine
-from warren.core.storage.replicated.errors import OwnershipLost, StreamAway, WrongSequence
+from warren.core.storage.replicated.errors import (
+    OwnershipLost,
+    StreamAway,
+    StreamDiverged,
+    StreamFull,
+    WrongSequence,
+)
 from warren.gateway.nats import jetstream
 from warren.gateway.nats.errors import UnfitServer
 from warren.gateway.nats.shard_stream import JetStreamShard, shard_stream_config
@@ -127,6 +133,33 @@ def test_a_stream_that_is_kept_otherwise_is_refused(nats: NatsServer) -> None:
             stream.make(replicas=1)
     finally:
         stream.close()
+
+
+def test_a_stream_that_was_there_is_found_and_not_begun_anew(nats: NatsServer, shard: JetStreamShard) -> None:
+    shard.find(replicas=1)
+    with client_of([nats]) as client:
+        client.call(jetstream.delete_stream(shard.name))
+    with pytest.raises(StreamDiverged, match="isn't there any more"):
+        shard.find(replicas=1)
+
+
+def test_a_stream_without_room_says_so_until_there_is_some(nats: NatsServer, shard: JetStreamShard) -> None:
+    def limit(size_bytes: int) -> None:
+        with client_of([nats]) as client:
+            config = client.call(jetstream.stream_info(shard.name)).config
+            client.call(jetstream.update_stream({**config, "max_bytes": size_bytes}))
+
+    limit(50_000)
+    shard.begin_append(bytes(100_000), 0)
+    with pytest.raises(StreamFull, match=r"no room for more, maximum bytes exceeded \(JetStream 10077\): raise"):
+        shard.end_append()
+    assert shard.is_full
+    assert shard.bounds() == (1, 0)
+    limit(-1)
+    shard.begin_append(bytes(100_000), 0)
+    shard.end_append()
+    assert not shard.is_full
+    assert shard.bounds() == (1, 1)
 
 
 def test_one_node_goes_on_where_another_was_killed(tmp_path: Path, nats: NatsServer) -> None:

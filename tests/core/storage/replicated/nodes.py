@@ -14,7 +14,7 @@ class Node:
     """One node: `start` takes the shard over, `stop` closes the files as they are, which is what a kill does, too."""
 
     def __init__(
-        self, directory: Path, servers: Servers, segment_bytes_max: int = 64 << 20, frame: int = 1 << 20
+        self, directory: Path, servers: Servers, segment_bytes_max: int = 64 << 20, frame: int = 1 << 20, least: int = 0
     ) -> None:
         self.directory = directory
         self.stream = MemoryStream(servers, frame)
@@ -24,6 +24,7 @@ class Node:
         self._servers = servers
         self._segment_bytes_max = segment_bytes_max
         self._frame = frame
+        self._least = least
 
     def start(self) -> dict[int, list[bytes]]:
         """Take the shard over; the bodies of what is unsettled, by queue."""
@@ -34,6 +35,7 @@ class Node:
             self.stream,
             upkeep,
             owner=self.directory.name,
+            least=self._least,
             segment_bytes_max=self._segment_bytes_max,
             allocation_step=4096,
         )

@@ -10,6 +10,7 @@ import pytest
 from tests.core.storage import support
 from tests.core.storage.replicated.nodes import Node
 from tests.core.storage.replicated.streams import Servers
+from warren.core.errors import StoreUnavailable
 from warren.core.storage.disk.records import decode_segment_header
 from warren.core.storage.replicated import takeover
 from warren.core.storage.replicated.errors import StreamDiverged
@@ -28,6 +29,55 @@ def test_a_log_that_is_damaged_here_is_rebuilt(new: Callable[..., Node]) -> None
     support.flip_byte(path, path.read_bytes().index(b"bbbbbbbb"))
     assert one.start() == {1: [b"aaaaaaaa", b"bbbbbbbb", b"cccccccc", b"dddddddd"]}
     assert "rebuilt from the shard's stream" in one.running().damage()[-1]
+
+
+def test_damage_that_is_found_while_it_is_used_loses_nothing(new: Callable[..., Node]) -> None:
+    one = new("one")
+    one.start()
+    one.append(b"aaaaaaaa", b"bbbbbbbb")
+    one.flush()
+    one.stop()
+    one.start()
+    engine = one.running()
+    told: list[str] = []
+    engine.damaged = told.append
+    (path,) = support.segment_files(one.directory)
+    support.flip_byte(path, path.read_bytes().index(b"bbbbbbbb"))
+    positions = [message.position for message in one.messages[1]]
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="it is rebuilt from the shard's stream"):
+            engine.read(positions)
+    assert len(told) == 1
+    assert engine.damage() == told
+    # What is written until the shard is taken over anew is no reason to believe what is here.
+    one.append(b"cccccccc")
+    one.flush()
+    one.stop()
+    assert one.start() == {1: [b"aaaaaaaa", b"bbbbbbbb", b"cccccccc"]}
+    assert one.running().damage() == []
+
+
+def test_damage_that_is_found_by_tidying_up_loses_nothing(new: Callable[..., Node]) -> None:
+    one = new("one", segment_bytes_max=512)
+    one.start()
+    one.append(b"goes", b"goes", queue_id=2)
+    one.append(b"stays here")
+    one.flush()
+    for number in range(20):
+        one.append(b"%d" % number, queue_id=2)
+    one.flush()
+    one.settle(21, queue_id=2)
+    one.flush()
+    one.append(b"later" * 100)
+    one.flush()
+    told: list[str] = []
+    one.running().damaged = told.append
+    first = support.segment_files(one.directory)[0]
+    support.flip_byte(first, first.read_bytes().index(b"stays here"))
+    assert one.maintain()
+    assert len(told) == 1
+    one.stop()
+    assert one.start() == {1: [b"stays here", b"later" * 100], 2: [b"19"]}
 
 
 def test_a_mark_that_is_damaged_costs_a_rebuilding(new: Callable[..., Node]) -> None:
@@ -119,6 +169,23 @@ def test_a_stream_that_has_lost_what_was_confirmed_is_refused(new: Callable[...,
     with pytest.raises(StreamDiverged, match="have lost what they had confirmed"):
         one.start()
     assert len(one.stream.troubles) == takeover.BEHIND_MAX - 1
+
+
+def test_a_stream_that_ends_before_what_it_once_had_is_refused_by_any_node(
+    new: Callable[..., Node], servers: Servers
+) -> None:
+    one = new("one")
+    one.start()
+    one.append(b"a")
+    one.flush()
+    known = servers.last
+    assert one.running().claimed == known - 1
+    one.stop()
+    del servers.frames[servers.last]
+    servers.last -= 1
+    with pytest.raises(StreamDiverged, match="have lost what they had confirmed"):
+        new("two", least=known).start()
+    assert new("three", least=known - 1).start() == {}
 
 
 def test_another_stream_of_the_same_name_is_refused(new: Callable[..., Node], servers: Servers) -> None:

@@ -43,3 +43,19 @@ def test_a_write_that_is_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
     assert fields(read_mark(tmp_path)) == fields(numbered(1))
     path.write_bytes(bytes(len(before)))
     assert read_mark(tmp_path) is UNMARKED
+
+
+def test_one_that_is_void_stays_so_whoever_writes(tmp_path: Path) -> None:
+    file = MarkFile(tmp_path)
+    file.write(numbered(1))
+    file.void()
+    file.write(numbered(2))
+    assert read_mark(tmp_path) is UNMARKED
+    # A write that was under way as it became so.
+    content = (tmp_path / FILE_NAME).read_bytes()
+    other = MarkFile(tmp_path)
+    other.write(numbered(3))
+    other.close()
+    assert content == b""
+    file.close()
+    assert read_mark(tmp_path) is UNMARKED
