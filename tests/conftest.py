@@ -3,6 +3,10 @@
 The same tests run against Warren and against the installed RabbitMQ, which is how the tests themselves are
 checked: `--broker both`, the default where RabbitMQ is installed.  `--broker warren` and `--broker rabbitmq`
 pick one.
+
+With `both`, the scenarios of `CLUSTER_FILES` run against a cluster, too, with their clients on a node that has none of
+the durable queues; `--broker cluster` runs all scenarios there, and `--broker replicated` where a policy has classic
+queues replicated.
 """
 
 from __future__ import annotations
@@ -28,10 +32,13 @@ pytest.register_assert_rewrite("tests.conformance.scenario", "tests.support.amqp
 
 from tests.form import runs_once  # noqa: E402  # rewriting comes first
 from tests.support import distribution, limits, logs  # noqa: E402
-from tests.support.brokers import BROKER_NAMES, Broker, run_broker  # noqa: E402
+from tests.support.brokers import BROKER_NAMES, CLUSTER, CLUSTERS, Broker, run_broker  # noqa: E402
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
 from warren.forms import why_interpreted  # noqa: E402
 from warren.gateway.version import form, form_and_reason  # noqa: E402
+
+CLUSTER_FILES = ("test_acknowledgements.py", "test_confirms.py")
+"""Of tests/conformance.  A cluster is five processes for each of the processes that run tests, so they are few."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -76,7 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--broker",
-        choices=[*BROKER_NAMES, "both"],
+        choices=[*BROKER_NAMES, *CLUSTERS, "both"],
         default="both" if rabbitmq_available() else "warren",
         help="what the scenario tests talk to",
     )
@@ -93,7 +100,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "broker_process" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--broker")
-        names = BROKER_NAMES if chosen == "both" else [chosen]
+        names = list(BROKER_NAMES) if chosen == "both" else [chosen]
+        file = metafunc.definition.path
+        if chosen == "both" and file.parent.name == "conformance" and file.name in CLUSTER_FILES:
+            names.append(CLUSTER)
         metafunc.parametrize("broker_process", names, indirect=True, scope="session")
 
 
@@ -130,7 +140,8 @@ def session_broker() -> Iterator[Callable[[str], Broker]]:
         @cache
         def started(name: str) -> Broker:
             broker = stack.enter_context(run_broker(name))
-            limits.shared(broker.process_id)
+            for each in (broker, *broker.others):
+                limits.shared(each.process_id)
             return broker
 
         yield started
@@ -147,10 +158,11 @@ def broker_process(request: pytest.FixtureRequest, session_broker: Callable[[str
 @pytest.fixture
 def broker(broker_process: Broker) -> Iterator[Broker]:
     """The broker under test.  A traceback in its log fails the test during which it was written."""
-    log_length = broker_process.log_bytes()
+    log_lengths = [(each, each.log_bytes()) for each in (broker_process, *broker_process.others)]
     yield broker_process
-    written = broker_process.read_log(log_length)
-    assert "Traceback" not in written, written
+    for each, log_length in log_lengths:
+        written = each.read_log(log_length)
+        assert "Traceback" not in written, written
 
 
 @pytest.fixture

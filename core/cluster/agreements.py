@@ -32,10 +32,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 from warren.core.access.answers import Awaited, Unanswered
 from warren.core.cluster import sharing
 from warren.core.errors import BrokerError, ClusterAway
+from warren.core.queues.classic.rules import rules_from_arguments
 
 if TYPE_CHECKING:
     from warren.core.exchanges.base import Exchange
     from warren.core.exchanges.binding import Destination
+    from warren.core.messages.field_table import FieldValue
+    from warren.core.policies.table import PolicyTable
     from warren.core.queues.answer import Answer
     from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
@@ -119,10 +122,11 @@ class Agreements:
 
     propose: takes an agreement that was asked for.  holds: whether a key is at this revision still.  now_ms: the
     broker's time.  node: this node's name.  applying: what is done now was agreed on, or is no business of the
-    cluster's.  leaving: who waits for how many messages went with a queue, by virtual host and name.
+    cluster's.  leaving: who waits for how many messages went with a queue, by virtual host and name.  elsewhere: the
+    other node that is to have a durable queue of this virtual host and name which is declared here; empty for this one.
     """
 
-    __slots__ = ("_asked", "_intent", "applying", "holds", "leaving", "node", "now_ms", "propose")
+    __slots__ = ("_asked", "_intent", "applying", "elsewhere", "holds", "leaving", "node", "now_ms", "propose")
 
     def __init__(self, node: str) -> None:
         self.node = node
@@ -130,6 +134,7 @@ class Agreements:
         self.propose: Callable[[Agreement], None] = _nobody
         self.holds: Callable[[str, int], bool] = _always
         self.now_ms: Callable[[], int] = _no_time
+        self.elsewhere: Callable[[str, str], str] = _nowhere_else
         self.leaving: dict[tuple[str, str], list[Answer[int]]] = {}
         self._asked: dict[Intent, Agreement] = {}
         self._intent: Intent | None = None
@@ -195,11 +200,28 @@ class Agreements:
         """The same for what is declared, so that who does it again finds it: intended is that it be there."""
         self.ask(Change(kind, vhost, name, row), intent=(kind, vhost, name))
 
-    def ask_for_queue(self, vhost: str, name: str, made: type[Queue], row: Mapping[str, JSON]) -> None:
-        """The same for a durable queue, if it is to be shared; which isn't replicated, is on this node."""
-        if sharing.is_shared_declaration(name, made.type_name, durable=True, auto_delete=False):
-            node = "" if made.type_name == sharing.QUORUM else self.node
-            self.ask_for("queue", vhost, name, {**row, "node": node})
+    def ask_for_queue(
+        self,
+        policies: PolicyTable,
+        vhost: str,
+        name: str,
+        type_name: str,
+        arguments: Mapping[str, FieldValue],
+        row: Mapping[str, JSON],
+    ) -> None:
+        """The same for a durable queue, if it is to be shared; where it is to be is decided now, for good.
+
+        Raises PreconditionFailed (406) for values of arguments that can't be: no node could make it.
+        """
+        if sharing.is_shared_declaration(name, type_name, durable=True, auto_delete=False):
+            rules_from_arguments(f"queue '{name}' in vhost '{vhost}'", arguments)
+            self.ask_for("queue", vhost, name, {**row, "node": self.home_of(policies, vhost, name, type_name)})
+
+    def home_of(self, policies: PolicyTable, vhost: str, name: str, type_name: str) -> str:
+        """The node that is to have a shared queue which is declared here; empty for one that is to be replicated."""
+        if sharing.is_replicated(type_name, policies.for_queue(vhost, name, type_name)):
+            return ""
+        return self.elsewhere(vhost, name) or self.node
 
     def ask_then(self, change: AnyChange, answered: Answered) -> None:
         """The same for who needn't do it again, and is called with what has come of it, now or later."""
@@ -273,3 +295,7 @@ def _always(key: str, revision: int) -> bool:
 
 def _no_time() -> int:
     return 0
+
+
+def _nowhere_else(vhost: str, name: str) -> str:
+    return ""

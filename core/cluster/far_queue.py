@@ -11,7 +11,7 @@ more, however many of them are settled.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from warren.core.queues.answer import Answer
 
@@ -22,12 +22,19 @@ if TYPE_CHECKING:
     from warren.core.storage.definitions.store import JSON
 
 
+UNKNOWN: Final = -1
+
+
 class Arrival(NamedTuple):
-    """A message that the other node has given to somebody who isn't a consumer: to be settled there by its tag."""
+    """A message that the other node has given to somebody who isn't a consumer: to be settled there by its tag.
+
+    left: how many are ready behind it, as the other node says; UNKNOWN where it doesn't.
+    """
 
     tag: int
     message: "Message"
     redelivered: bool
+    left: int = UNKNOWN
 
 
 class FarQueue(Protocol):
@@ -77,6 +84,9 @@ class FarQueue(Protocol):
 
     def get(self, answer: Answer[Arrival | None]) -> None:
         """Poll a message, which is to be settled."""
+
+    def used(self) -> None:
+        """Somebody has declared the queue again, or asked for it, which puts off its expiry."""
 
     def purge(self, answer: Answer[int]) -> None:
         """Drop all ready messages; the answer is how many."""

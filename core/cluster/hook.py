@@ -43,7 +43,7 @@ class ClusterHook(Protocol):
         """A turn of the broker ends: begin what has to be written for shards; True where more is to be done at once."""
 
     def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
-        """Whether a queue of this type is one of the cluster's, made by `queue`."""
+        """Whether a queue of this type always is one of the cluster's, made by `queue`."""
 
     def number_of(self, vhost: str, name: str) -> int:
         """A number for such a queue, in the log of its shard."""

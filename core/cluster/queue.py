@@ -1,4 +1,4 @@
-"""A replicated queue, on the node that owns its shard: a quorum queue whose messages are in the shard's log.
+"""A replicated queue, on the node that owns its shard: a quorum or classic queue whose messages are in the shard's log.
 
 They are copies of its own, since a message's place is in one log.  Who publishes is answered when the flush that has
 the message is done here and in the shard's stream (core.storage.replicated), whatever this node's own log does.
@@ -9,12 +9,16 @@ deliveries that clients still have is taken, and has no effect.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 from warren.core.compiled import mypyc_attr
 from warren.core.messages.message import Message
 from warren.core.queues.answer import Answer, ignore
+from warren.core.queues.classic.queue import ClassicQueue
+from warren.core.queues.deduplicating import DeduplicatingQueue, DeduplicatingQuorumQueue
+from warren.core.queues.priority import PriorityQueue
 from warren.core.queues.quorum import QuorumQueue
+from warren.core.queues.registry import queue_class
 from warren.core.storage.memory import MemoryEngine
 
 if TYPE_CHECKING:
@@ -33,8 +37,8 @@ REFUSAL: Final = "its shard has left this node before a majority had it"
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class ReplicatedQueue(QuorumQueue):
-    """See the head of this file; `made` makes it.  shard: its own."""
+class ReplicatedQueue(DeduplicatingQuorumQueue):
+    """A quorum queue; see the head of this file.  `made` makes it.  shard: its own."""
 
     __slots__ = ("shard",)
 
@@ -53,16 +57,9 @@ class ReplicatedQueue(QuorumQueue):
         return f"{REFUSAL}; publish again"
 
     def append_with(self, message: Message, receipt: Receipt) -> None:
-        if self.closed:
-            receipt.expect()
-            receipt.answer(taken=False)
-            return
-        own = _copy(message)
-        self.store.append(own, (self.store_id,))
-        self.shard.answer_later(receipt)
-        if self.withheld is not None:
-            self.withheld.keep(own.sequence, receipt)
-        QuorumQueue.append(self, own)
+        own = _taken(self, self.shard, message, receipt)
+        if own is not None:
+            QuorumQueue.append(self, own)
 
     def append_all_with(self, messages: list[Message], size_bytes: int, receipt: Receipt) -> None:
         if self.closed or self.withheld is not None:
@@ -73,10 +70,7 @@ class ReplicatedQueue(QuorumQueue):
         self._append_row(messages, size_bytes)
 
     def append(self, message: Message) -> None:
-        own = _copy(message)
-        if not self.closed:
-            self.store.append(own, (self.store_id,))
-        QuorumQueue.append(self, own)
+        QuorumQueue.append(self, _stored(self, message))
 
     def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
         if self.closed:
@@ -84,30 +78,96 @@ class ReplicatedQueue(QuorumQueue):
         self._append_row(messages, size_bytes)
 
     def _append_row(self, messages: list[Message], size_bytes: int) -> None:
-        own = [_copy(message) for message in messages]
-        self.store.append_all(own, (self.store_id,))
+        own = _all_stored(self, messages)
         QuorumQueue.append_all(self, own, size_bytes, self.row_of(own[0]))
 
     def replaced(self, by: Queue) -> None:
         """The shard isn't this node's any more."""
-        self.closed = True
-        self.store = NOWHERE
-        self.remembers = False
-        self.store_id = 0
-        self.expiry.stop()
-        self.disuse.stop()
-        if self.withheld is not None:
-            self.withheld.give_up(self.vhost.broker.chores.add)
-            self.withheld = None
-        self.vhost.broker.crowded_queues.discard(self)
-        self.backlogs = [self.new_backlog()]
-        self.entries = self.backlogs[0].entries
-        self.turns = None
-        self.ready_bytes = 0
+        _has_left(self)
 
     def close(self, answer: Answer[int] = ignore) -> None:
         self.shard.queues.pop(self.store_id, None)
         super().close(answer)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ReplicatedClassic(DeduplicatingQueue):
+    """A durable classic queue that a policy has replicated, with priorities or without; see the head of this file.
+
+    What is published to it as transient is replicated, too: it is there after a takeover.  shard: its own.
+    """
+
+    __slots__ = ("shard",)
+
+    shard: Shard
+
+    of_cluster: ClassVar[bool] = True
+    keeps_messages: ClassVar[bool] = True
+    takes_rows: ClassVar[bool] = True
+    stores_transient: ClassVar[bool] = True
+
+    @property
+    def answers_late(self) -> bool:
+        return True
+
+    @property
+    def late_refusal(self) -> str:
+        return f"{REFUSAL}; publish again"
+
+    def append_with(self, message: Message, receipt: Receipt) -> None:
+        own = _taken(self, self.shard, message, receipt)
+        if own is not None:
+            PriorityQueue.append(self, own)
+
+    def append_all_with(self, messages: list[Message], size_bytes: int, receipt: Receipt) -> None:
+        if self.closed or self.withheld is not None:
+            for message in messages:
+                self.append_with(message, receipt)
+            return
+        self.shard.answer_later(receipt)
+        self._append_row(messages, size_bytes)
+
+    def append(self, message: Message) -> None:
+        PriorityQueue.append(self, _stored(self, message))
+
+    def append_all(self, messages: list[Message], size_bytes: int, row: int = 0) -> None:
+        if self.closed:
+            return
+        self._append_row(messages, size_bytes)
+
+    def _append_row(self, messages: list[Message], size_bytes: int) -> None:
+        own = _all_stored(self, messages)
+        ClassicQueue.append_all(self, own, size_bytes, self.row_of(own[0]))
+
+    # Only a queue that drops duplicates has to look at each of what leaves.
+
+    def acknowledge(self, message: Message) -> None:
+        if self.present is None:
+            ClassicQueue.acknowledge(self, message)
+        else:
+            DeduplicatingQueue.acknowledge(self, message)
+
+    def acknowledge_all(self, messages: list[Message]) -> None:
+        if self.present is None:
+            ClassicQueue.acknowledge_all(self, messages)
+        else:
+            DeduplicatingQueue.acknowledge_all(self, messages)
+
+    def replaced(self, by: Queue) -> None:
+        """The shard isn't this node's any more."""
+        _has_left(self)
+
+    def close(self, answer: Answer[int] = ignore) -> None:
+        self.shard.queues.pop(self.store_id, None)
+        super().close(answer)
+
+
+AnyReplicated: TypeAlias = "ReplicatedQueue | ReplicatedClassic"
+
+
+def is_replicated_here(queue: Queue) -> bool:
+    """Whether it is a replicated queue whose shard this node owns."""
+    return isinstance(queue, (ReplicatedQueue, ReplicatedClassic))
 
 
 def made(
@@ -119,9 +179,14 @@ def made(
     arguments: Mapping[str, FieldValue],
     arguments_raw: bytes,
     store_id: int,
-) -> ReplicatedQueue:
-    """The queue, empty as yet.  Raises PreconditionFailed (406) for arguments that can't be."""
-    queue = ReplicatedQueue(
+) -> AnyReplicated:
+    """The queue, empty as yet, of the type that its arguments ask for.
+
+    Raises PreconditionFailed (406) for arguments that can't be.
+    """
+    is_classic = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).type_name == ClassicQueue.type_name
+    which: type[ReplicatedClassic] | type[ReplicatedQueue] = ReplicatedClassic if is_classic else ReplicatedQueue
+    queue = which(
         vhost,
         name,
         durable=True,
@@ -133,6 +198,52 @@ def made(
     )
     queue.shard = shard
     return queue
+
+
+def _taken(queue: ClassicQueue, shard: Shard, message: Message, receipt: Receipt) -> Message | None:
+    """The queue's own copy of a message, in its shard's log, whose flush answers; None where it is refused."""
+    if queue.closed:
+        receipt.expect()
+        receipt.answer(taken=False)
+        return None
+    own = _copy(message)
+    queue.store.append(own, (queue.store_id,))
+    shard.answer_later(receipt)
+    if queue.withheld is not None:
+        queue.withheld.keep(own.sequence, receipt)
+    return own
+
+
+def _stored(queue: ClassicQueue, message: Message) -> Message:
+    """The queue's own copy of a message, in its shard's log."""
+    own = _copy(message)
+    if not queue.closed:
+        queue.store.append(own, (queue.store_id,))
+    return own
+
+
+def _all_stored(queue: ClassicQueue, messages: list[Message]) -> list[Message]:
+    own = [_copy(message) for message in messages]
+    queue.store.append_all(own, (queue.store_id,))
+    return own
+
+
+def _has_left(queue: ClassicQueue) -> None:
+    """It is on another node from now on, and does nothing any more."""
+    queue.closed = True
+    queue.store = NOWHERE
+    queue.remembers = False
+    queue.store_id = 0
+    queue.expiry.stop()
+    queue.disuse.stop()
+    if queue.withheld is not None:
+        queue.withheld.give_up(queue.vhost.broker.chores.add)
+        queue.withheld = None
+    queue.vhost.broker.crowded_queues.discard(queue)
+    queue.turns = None
+    queue.backlogs = [queue.new_backlog() for _ in queue.backlogs]
+    queue.entries = queue.backlogs[0].entries
+    queue.ready_bytes = 0
 
 
 def _copy(message: Message) -> Message:

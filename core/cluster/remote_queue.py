@@ -28,12 +28,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from warren.core.cluster.far_queue import UNKNOWN
 from warren.core.cluster.replacing import renumbered
 from warren.core.cluster.taker import Taker
 from warren.core.compiled import mypyc_attr
 from warren.core.errors import AccessRefused, BrokerError, NotFound, ResourceLocked
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.base import Admission, Columns, Queue, Stored
+from warren.core.queues.classic.polling import polling_refused
+from warren.core.queues.classic.rules import effective_rules, rules_from_arguments
 from warren.core.queues.registry import check_consumer_arguments
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from warren.core.cluster.far_queue import Arrival, FarQueue
     from warren.core.deadlines import Deadline
     from warren.core.messages.message import Message
+    from warren.core.queues.classic.rules import QueueRules
     from warren.core.queues.consumer import Consumer
     from warren.core.routing.receipt import Receipt
     from warren.core.storage.definitions.store import JSON
@@ -92,6 +96,7 @@ class RemoteQueue(Queue):
         "_number",
         "_order",
         "_overfull",
+        "_rules",
         "_state",
         "_tags",
         "_takers",
@@ -139,6 +144,7 @@ class RemoteQueue(Queue):
         self._closed = False
         self._number = 0
         self._state = "running"
+        self._rules = self._rules_under({})
         self.home = ""
 
     def reach(self, far: FarQueue) -> None:
@@ -377,15 +383,25 @@ class RemoteQueue(Queue):
         answered with what is known: the queue is declared, wherever it is."""
         self.look(lambda seen: answer(None))
 
+    def used(self) -> None:
+        if self._rules.expires_ms is not None:
+            self._when_open(self.far.used, ignore)
+
     def get(
         self, answer: Answer[Polled], *, no_ack: bool, client: Client | None = None, channel_number: int = 0
     ) -> None:
+        # What the other node refuses ends the way there, and with it what others are given.
+        if self._rules.single_active_consumer:
+            raise polling_refused(self)
+
         def arrived(arrival: Arrival | BrokerError | None) -> None:
             if arrival is None or isinstance(arrival, BrokerError):
                 self.counts.get_empty += arrival is None
                 answer(arrival)
                 return
             message = arrival.message
+            if arrival.left != UNKNOWN:
+                self._known = {**self._known, "messages_ready": arrival.left}
             self.counts.redeliver += arrival.redelivered
             self.counts.delivered_bytes += message.body_size
             if no_ack:
@@ -421,15 +437,36 @@ class RemoteQueue(Queue):
 
     # Consuming
 
+    @property
+    def consumer_timeout_ms(self) -> int | None:
+        """Who has a message for too long is found here, where its consumer is."""
+        return self._rules.consumer_timeout_ms
+
+    def _rules_under(self, effective: Mapping[str, JSON]) -> QueueRules:
+        """What is decided here of what counts for it, by arguments and policies, which all nodes have."""
+        return effective_rules(rules_from_arguments(self.description, self.arguments), self.arguments, effective)
+
+    def apply_policy(
+        self, effective: Mapping[str, JSON], policy_name: str | None, operator_policy_name: str | None
+    ) -> None:
+        super().apply_policy(effective, policy_name, operator_policy_name)
+        before, self._rules = self._rules, self._rules_under(effective)
+        if self._rules.consumer_timeout_ms != before.consumer_timeout_ms:
+            for consumer in self.consumers:
+                self.vhost.broker.ack_timeouts.added(consumer)
+
     def add_consumer(self, consumer: Consumer) -> None:
         """Who is refused there, since another consumer has it for itself, is cancelled when that is known."""
         if consumer.is_of_node:
             raise NotFound(f"{self.description} isn't on this node any more")
         check_consumer_arguments(self, consumer.arguments)
-        if self.consumers and (consumer.exclusive or self.consumers[0].exclusive):
+        others = bool(self.consumers)
+        if (others and self.consumers[0].exclusive) or (
+            consumer.exclusive and (others or self._rules.single_active_consumer)
+        ):
             raise AccessRefused(
-                f"{self.description} in exclusive use; another consumer is on it: cancel that one first, or consume "
-                "without the exclusive flag"
+                f"{self.description} in exclusive use; another consumer is on it, or only one may be active: "
+                "cancel that one first, or consume without the exclusive flag"
             )
         self._number += 1
         consumer.order = self._number

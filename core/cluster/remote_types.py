@@ -11,7 +11,7 @@ from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.compiled import mypyc_attr
 from warren.core.queues.argument import Argument
 from warren.core.queues.classic.queue import ClassicQueue
-from warren.core.queues.quorum import QuorumQueue
+from warren.core.queues.quorum import QuorumQueue, check_delete
 from warren.core.queues.registry import queue_class
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from warren.core.cluster.far_queue import FarQueue
     from warren.core.messages.field_table import FieldValue
+    from warren.core.queues.consumer import Consumer
     from warren.core.routing.vhost import VirtualHost
 
 
@@ -39,6 +40,15 @@ class RemoteQuorum(RemoteQueue):
     known_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.known_arguments
     consumer_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.consumer_arguments
     shares_prefetch: ClassVar[bool] = QuorumQueue.shares_prefetch
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Its exclusive flag means nothing."""
+        consumer.exclusive = False
+        super().add_consumer(consumer)
+
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Conditional deletes are not for quorum queues (540)."""
+        check_delete(self.description, if_unused=if_unused, if_empty=if_empty)
 
 
 _types: Final[dict[str, type[RemoteQueue]]] = {each.type_name: each for each in (RemoteClassic, RemoteQuorum)}

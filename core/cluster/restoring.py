@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warren.core.cluster.away import away_queue
-from warren.core.cluster.unowned import UnownedQueue
+from warren.core.cluster.unowned import unowned_queue
 from warren.core.declaring.queues import HOME
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def stand_in(
             vhost, name, auto_delete=auto_delete, arguments=arguments, arguments_raw=raw, store_id=number
         )
     else:
-        queue = UnownedQueue(
-            vhost, name, durable=True, auto_delete=auto_delete, arguments=arguments, arguments_raw=raw, store_id=number
+        queue = unowned_queue(
+            vhost, name, auto_delete=auto_delete, arguments=arguments, arguments_raw=raw, store_id=number
         )
     queue.user, queue.user_id = str(value.get("user", "")), str(value.get("user_id", ""))
     return queue

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from warren.core.broker import Broker
-    from warren.core.cluster.queue import ReplicatedQueue
+    from warren.core.cluster.queue import AnyReplicated
     from warren.core.routing.receipt import Receipt
     from warren.core.storage.engine import Flush, LongFlush, StorageEngine
 
@@ -39,7 +39,7 @@ class Shard:
     ) -> None:
         self.number = number
         self.engine = engine
-        self.queues: dict[int, ReplicatedQueue] = {}
+        self.queues: dict[int, AnyReplicated] = {}
         self.stored = {queue: (positions, sizes) for queue, positions, sizes in found if positions}
         self._broker = broker
         self._waiting: list[Receipt] = []
@@ -48,7 +48,7 @@ class Shard:
         last = max((positions[-1] for positions, _ in self.stored.values()), default=0)
         broker.sequence = max(broker.sequence, last)
 
-    def attach(self, queue: ReplicatedQueue) -> None:
+    def attach(self, queue: AnyReplicated) -> None:
         """One of its queues is made: it gets what the log holds of it."""
         self.queues[queue.store_id] = queue
         found = self.stored.pop(queue.store_id, None)

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warren.core.policies.settings import asks_for_replicas
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from warren.core.exchanges.base import Exchange
     from warren.core.exchanges.binding import Destination
     from warren.core.queues.base import Queue
+    from warren.core.storage.definitions.store import JSON
 
 CLASSIC: Final = "classic"
 QUORUM: Final = "quorum"
@@ -47,6 +52,13 @@ def is_shared_queue(queue: Queue) -> bool:
 def is_shared_declaration(name: str, type_name: str, *, durable: bool, auto_delete: bool) -> bool:
     """Whether a queue that is declared so does; an exclusive one isn't `durable`."""
     return durable and not auto_delete and type_name in _SHARED_TYPES and not name.startswith(_OWN_NAMES)
+
+
+def is_replicated(type_name: str, policy: Mapping[str, JSON]) -> bool:
+    """Whether a shared queue of this type is replicated when it is declared under such a policy: a quorum queue always
+    is, a classic one where mirrors are asked for.
+    """
+    return type_name == QUORUM or (type_name == CLASSIC and asks_for_replicas(policy))
 
 
 def is_shared_binding(source: Exchange, target: Destination) -> bool:

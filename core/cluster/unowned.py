@@ -15,16 +15,21 @@ from warren.core.errors import NotFound
 from warren.core.queues.answer import Answer, Polled, ignore
 from warren.core.queues.argument import Argument
 from warren.core.queues.base import Columns, Queue, Stored
+from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.queues.classic.rules import rules_from_arguments
 from warren.core.queues.quorum import QuorumQueue, check_delete
-from warren.core.queues.registry import check_consumer_arguments
+from warren.core.queues.registry import check_consumer_arguments, queue_class
 from warren.core.routing.receipt import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from warren.core.clients.client import Client
     from warren.core.deadlines import Deadline
+    from warren.core.messages.field_table import FieldValue
     from warren.core.messages.message import Message
     from warren.core.queues.consumer import Consumer
+    from warren.core.routing.vhost import VirtualHost
 
 HELD_MS: Final = 20_000
 """How long a publish waits for the queue: what a crash takes as a rule, an election and a lease that runs out."""
@@ -178,3 +183,45 @@ class UnownedQueue(Queue):
         if self._due is not None:
             self._due.cancel()
         answer(0)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class UnownedClassic(UnownedQueue):
+    """The same of a classic queue that a policy has replicated."""
+
+    __slots__ = ()
+
+    type_name: ClassVar[str] = ClassicQueue.type_name
+    known_arguments: ClassVar[tuple[Argument, ...]] = ClassicQueue.known_arguments
+    consumer_arguments: ClassVar[tuple[Argument, ...]] = ClassicQueue.consumer_arguments
+    shares_prefetch: ClassVar[bool] = ClassicQueue.shares_prefetch
+
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Nothing is known of it."""
+        if if_unused or if_empty:
+            self._not_now()
+
+
+def unowned_queue(
+    vhost: VirtualHost,
+    name: str,
+    *,
+    auto_delete: bool,
+    arguments: Mapping[str, FieldValue],
+    arguments_raw: bytes,
+    store_id: int,
+) -> UnownedQueue:
+    """What stands for a replicated queue of this type; it isn't among the queues of the virtual host yet.
+
+    Raises PreconditionFailed (406) for arguments that can't be.
+    """
+    is_classic = queue_class(f"queue '{name}' in vhost '{vhost.name}'", arguments).type_name == ClassicQueue.type_name
+    return (UnownedClassic if is_classic else UnownedQueue)(
+        vhost,
+        name,
+        durable=True,
+        auto_delete=auto_delete,
+        arguments=arguments,
+        arguments_raw=arguments_raw,
+        store_id=store_id,
+    )

@@ -137,11 +137,12 @@ def create_queue(
     arguments_raw: bytes = EMPTY_TABLE_RAW,
     store_id: int | None = None,
     user: User | None = None,
+    replicated: bool = False,
 ) -> Queue:
     """Make a queue of a name that is free, under the policies that match it; no permission is asked for.
 
     owner: the connection of an exclusive one.  user: see Queue.user.  store_id: its number in the store, if it was
-    taken already.
+    taken already.  replicated: a cluster has agreed that its messages are to be.
     Raises PreconditionFailed (406) for invalid arguments.
     """
     broker = vhost.broker
@@ -154,10 +155,11 @@ def create_queue(
     if stored:
         broker.definitions.check_room(len(arguments_raw))
     if broker.agreements is not None and stored and not auto_delete:
-        broker.agreements.ask_for_queue(vhost.name, name, made, queue_row(arguments_raw, user))
+        row = queue_row(arguments_raw, user)
+        broker.agreements.ask_for_queue(broker.policies, vhost.name, name, made.type_name, arguments, row)
     cluster = broker.cluster
     queue: Queue
-    if cluster is not None and cluster.makes(made, durable=durable, exclusive=owner is not None):
+    if cluster is not None and (replicated or cluster.makes(made, durable=durable, exclusive=owner is not None)):
         queue = cluster.queue(
             vhost,
             name,
@@ -250,6 +252,8 @@ def delete_queue(
         answer(0)
         return
     actor.check_owner(queue)
+    queue.catch_up()
+    queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if queue.is_remote and (if_unused or if_empty) and not looked:
         from warren.core.declaring.shared_queues import look_then
 
@@ -257,8 +261,6 @@ def delete_queue(
             queue, answer, partial(delete_queue, actor, name, if_unused=if_unused, if_empty=if_empty, looked=True)
         )
         return
-    queue.catch_up()
-    queue.check_delete(if_unused=if_unused, if_empty=if_empty)
     if if_unused and queue.consumer_count:
         raise PreconditionFailed(f"{queue.description} in use; it has {queue.consumer_count} consumer(s)")
     if if_empty and queue.ready_count:

@@ -84,18 +84,23 @@ class Policy:
         if isinstance(target, Exchange):
             if self.apply_to not in ("all", "exchanges"):
                 return False
-        else:
-            type_name = target.policy_type or target.type_name
-            if self.apply_to not in ("all", "queues") and _QUEUE_TYPES.get(self.apply_to) != type_name:
-                return False
-            unsupported = _NOT_FOR_QUEUE_TYPE.get(type_name)
-            if unsupported is not None and not unsupported.isdisjoint(self.definition):
-                return False
+        elif not self._is_for_queues_of(target.policy_type or target.type_name):
+            return False
         unanswered = self.expression.unanswered
         is_found = self.expression.found_in(target.name)
         if self.expression.unanswered != unanswered and target.vhost is not None:
             target.vhost.broker.limit_hits.count("work of a pattern")
         return is_found
+
+    def matches_new(self, queue_name: str, type_name: str) -> bool:
+        """The same for a queue that isn't there yet, by its name and type."""
+        return self._is_for_queues_of(type_name) and self.expression.found_in(queue_name)
+
+    def _is_for_queues_of(self, type_name: str) -> bool:
+        if self.apply_to not in ("all", "queues") and _QUEUE_TYPES.get(self.apply_to) != type_name:
+            return False
+        unsupported = _NOT_FOR_QUEUE_TYPE.get(type_name)
+        return unsupported is None or unsupported.isdisjoint(self.definition)
 
     def value(self) -> dict[str, JSON]:
         """The policy as RabbitMQ writes a runtime parameter, and as a row of the definition store."""

@@ -80,11 +80,32 @@ def check_definition(definition: JSON, *, operator: bool) -> dict[str, JSON]:
     return dict(definition)
 
 
-def mirroring_warning(definition: Mapping[str, JSON]) -> str | None:
-    """What to tell who sets this: that nothing is mirrored.  None for a definition that asks for no mirrors."""
+def asks_for_replicas(definition: Mapping[str, JSON]) -> bool:
+    """Whether it asks for mirrors, in the words of RabbitMQ before 4.0: `ha-mode` all, exactly with `ha-params` of 2 or
+    more, or nodes with several names.  In a cluster, durable classic queues are replicated by that; on how many
+    servers is the cluster's matter.
+    """
+    mode, asked = definition.get("ha-mode"), definition.get("ha-params")
+    if mode == "exactly":
+        return isinstance(asked, int) and not isinstance(asked, bool) and asked > 1
+    if mode == "nodes":
+        return isinstance(asked, list | tuple) and len(set(map(str, asked))) > 1
+    return mode == "all"
+
+
+def mirroring_warning(definition: Mapping[str, JSON], *, in_cluster: bool = False) -> str | None:
+    """What to tell who sets this: that nothing is mirrored, or in a cluster, which queues it doesn't change.
+
+    None for a definition that asks for no mirrors.
+    """
     asked = [key for key in definition if key.startswith(_MIRRORING)]
     if not asked:
         return None
+    if in_cluster and asks_for_replicas(definition):
+        return (
+            f"{', '.join(asked)}: durable classic queues that are declared from now on are replicated, on as many "
+            "servers as the cluster has replicas; those that are there stay as they are (list_queues name replication)"
+        )
     return (
         f"{', '.join(asked)}: NOTHING IS MIRRORED: what the policy matches is kept once, by this broker alone "
         f"(RabbitMQ 4.0 has no mirrors either); its other settings apply"

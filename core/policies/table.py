@@ -105,6 +105,19 @@ class PolicyTable(Component):
         """Those that match a queue or exchange; the first one is in effect."""
         return [policy for policy in self._in_order(kind, vhost) if policy.matches(target)]
 
+    def for_queue(self, vhost: str, name: str, type_name: str) -> Mapping[str, JSON]:
+        """What the policies of a virtual host come to for a queue of this name and type that isn't there yet."""
+        user = self._match_new(POLICY, vhost, name, type_name)
+        return _effective(user, self._match_new(OPERATOR_POLICY, vhost, name, type_name))
+
+    def foreseen(self, more: Iterable[tuple[str, Policy]]) -> PolicyTable:
+        """The policies with these beside them, by virtual host: to look at, and not to be changed."""
+        found = PolicyTable(self._store)
+        found._policies = {key: dict(policies) for key, policies in self._policies.items()}
+        for vhost, policy in more:
+            found._put(vhost, policy)
+        return found
+
     def forget_vhost(self, vhost: str) -> None:
         """A virtual host is being deleted; its rows go with all its others."""
         for kind in KINDS:
@@ -168,6 +181,12 @@ class PolicyTable(Component):
     def _match(self, kind: PolicyKind, vhost: str, target: Queue | Exchange) -> Policy | None:
         for policy in self._in_order(kind, vhost):
             if policy.matches(target):
+                return policy
+        return None
+
+    def _match_new(self, kind: PolicyKind, vhost: str, name: str, type_name: str) -> Policy | None:
+        for policy in self._in_order(kind, vhost):
+            if policy.matches_new(name, type_name):
                 return policy
         return None
 

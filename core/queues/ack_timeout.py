@@ -73,7 +73,12 @@ class AckTimeoutWatch:
         return min(map(_interval_for, (*asked, self._timeout_ms)))
 
     def timeout_of(self, consumer: Consumer) -> int:
-        """The timeout of a consumer in ms, 0 for none: its argument, else its queue's, else the broker's."""
+        """The timeout of a consumer in ms, 0 for none: its argument, else its queue's, else the broker's.
+
+        A consumer of another node is that node's to watch.
+        """
+        if consumer.is_of_node:
+            return 0
         value = consumer.arguments.get("x-consumer-timeout")
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value

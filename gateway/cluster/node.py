@@ -18,13 +18,13 @@ import trio
 from warren.adapters.mqtt.sessions.place import world_of
 from warren.core.cluster.away import AwayQueue, away_queue, home_of
 from warren.core.cluster.hook import Node
-from warren.core.cluster.queue import ReplicatedQueue
+from warren.core.cluster.queue import is_replicated_here
 from warren.core.cluster.queue import made as made_here
 from warren.core.cluster.remote_queue import RemoteQueue
 from warren.core.cluster.replacing import replace
 from warren.core.cluster.shards import shard_of, to_claim, to_hand_over
 from warren.core.cluster.sharing import QUORUM
-from warren.core.cluster.unowned import UnownedQueue
+from warren.core.cluster.unowned import UnownedQueue, unowned_queue
 from warren.core.errors import StorageError
 from warren.core.exchanges.stable_hash import stable_hash
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
@@ -156,7 +156,7 @@ class ClusterNode:
         return more
 
     def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
-        """Quorum queues are replicated."""
+        """Quorum queues are replicated, whatever policies say."""
         return made.type_name == QUORUM and durable and not exclusive
 
     def number_of(self, vhost: str, name: str) -> int:
@@ -285,10 +285,9 @@ class ClusterNode:
                 arguments_raw=arguments_raw,
                 store_id=store_id,
             )
-        return UnownedQueue(
+        return unowned_queue(
             vhost,
             name,
-            durable=True,
             auto_delete=auto_delete,
             arguments=arguments,
             arguments_raw=arguments_raw,
@@ -311,6 +310,14 @@ class ClusterNode:
         return self.links.remote(
             node, vhost, name, arguments=arguments, arguments_raw=arguments_raw, store_id=store_id, home=node
         )
+
+    def home_elsewhere(self, vhost: str, name: str) -> str:
+        """While this node is drained: the other one that has queues which are declared here; empty for this one."""
+        if self.state != DRAINING or self.links is None:
+            return ""
+        nodes = [node for node in self._nodes.rows.values() if node.name != self.name]
+        others = [node.name for node in nodes if node.link and not node.is_draining]
+        return max(others, key=lambda node: stable_hash(f"{node}\0{vhost}\0{name}"), default="")
 
     def is_there(self, node: str) -> bool:
         """Whether it is in the cluster; this one always is."""
@@ -345,7 +352,7 @@ class ClusterNode:
 
     def _is_in_place(self, old: Queue, number: int, shard: Shard | None) -> bool:
         if shard is not None:
-            return isinstance(old, ReplicatedQueue)
+            return is_replicated_here(old)
         if isinstance(old, RemoteQueue):
             return old.far.node == self._reached(number)
         return isinstance(old, UnownedQueue) and not self._reached(number)

@@ -49,6 +49,7 @@ def joined_to(config: Config, broker: Broker) -> ClusterNode:
     settings = config.section(ClusterSettings)
     node = ClusterNode(settings, process.data_directory, broker, make_links)
     node.definitions = SharedDefinitions(node.name, imports=settings.imports, replicas=settings.replicas)
+    node.definitions.agreements.elsewhere = node.home_elsewhere
     broker.components["cluster"] = node.definitions.component(broker)
     broker.cluster = node
     node.retained = RetainedExchange(world_of(broker).share(), settings.replicas)

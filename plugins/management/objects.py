@@ -53,6 +53,7 @@ class Queue(Object):
     exclusive: bool | Missing = UNSET
     arguments: Table | Missing = UNSET
     node: str | Missing = UNSET
+    replication: str | Missing = UNSET
     state: str | Missing = UNSET
     policy: str | Missing | None = UNSET
     operator_policy: str | Missing | None = UNSET

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar, cast
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.conformance.differences import DIFFERENCES, FAILS, Difference
+from tests.conformance.differences import AS_DECLARED, CLUSTER_DIFFERENCES, DIFFERENCES, FAILS, Difference
 from tests.conformance.scenario import Workbench
-from tests.support.brokers import Broker
+from tests.support.brokers import CLUSTERS, Broker
 
 T = TypeVar("T")
 
 
 @pytest.fixture
-def bench(broker: Broker) -> Iterator[Workbench]:
+def bench(request: pytest.FixtureRequest, broker: Broker) -> Iterator[Workbench]:
     """Connections and unique names that are closed and deleted after the test."""
-    workbench = Workbench(broker.address)
+    workbench = Workbench(broker.address, durable=broker.is_cluster and not _found(request.node, AS_DECLARED))
     yield workbench
     workbench.clean_up()
 
@@ -35,10 +35,10 @@ def expected(request: pytest.FixtureRequest, broker: Broker) -> Callable[[T], T]
     difference = difference_of(request.node)
 
     def expectation(value: T) -> T:
-        if difference is None or broker.is_warren:
+        if difference is None:
             return value
-        assert difference.rabbitmq != value, "no difference: drop it from the table"
-        actual = difference.rabbitmq
+        assert difference.instead != value, "no difference: drop it from the table"
+        actual = difference.instead
         return cast(T, actual(value) if callable(actual) else actual)
 
     return expectation
@@ -46,20 +46,27 @@ def expected(request: pytest.FixtureRequest, broker: Broker) -> Callable[[T], T]
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that the table says RabbitMQ fails must fail there."""
+    """Tests that the table says another broker than Warren fails must fail there."""
     for item in items:
-        if isinstance(item, pytest.Function) and _broker_of(item) == "rabbitmq":
+        if isinstance(item, pytest.Function):
             difference = difference_of(item)
-            if difference is not None and difference.rabbitmq is FAILS:
+            if difference is not None and difference.instead is FAILS:
                 item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))
 
 
 def difference_of(item: pytest.Function) -> Difference | None:
-    """The table's entry for this case, else the one for its whole test."""
+    """The entry of its broker's table for this case, else the one for its whole test; Warren has no table."""
+    broker = _broker_of(item)
+    if broker == "rabbitmq":
+        return _found(item, DIFFERENCES)
+    return _found(item, CLUSTER_DIFFERENCES) if broker in CLUSTERS else None
+
+
+def _found(item: pytest.Function, table: Mapping[str, T]) -> T | None:
     name = f"{item.path.name}::{item.originalname}"
     broker = _broker_of(item)
     case = item.callspec.id.removeprefix(broker).removesuffix(broker).strip("-") if broker else ""
-    return DIFFERENCES.get(f"{name}[{case}]", DIFFERENCES.get(name))
+    return table.get(f"{name}[{case}]", table.get(name))
 
 
 def _broker_of(item: pytest.Function) -> str | None:

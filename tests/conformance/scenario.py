@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pika
@@ -54,11 +55,33 @@ OK = None
 """In the place of a `Refusal`: the broker does what was asked."""
 
 
-class Workbench:
-    """Opens connections and hands out names; `clean_up` closes and deletes all of them."""
+LIVES = ("passive", "exclusive", "auto_delete")
+"""Where one of them is set, nothing is made, or it goes with somebody."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+
+def _declare_durable(declare: Callable[..., object], name: str, *others: object, **given: Any) -> object:
+    if name and not name.startswith("amq.") and "durable" not in given and not any(map(given.get, LIVES)):
+        given["durable"] = True
+    return declare(name, *others, **given)
+
+
+def _durable_channel(open_channel: Callable[..., BlockingChannel], *given: Any) -> BlockingChannel:
+    """What is declared on it with a name, and with nothing said of how long it lives, is durable."""
+    channel = open_channel(*given)
+    for verb in ("queue_declare", "exchange_declare"):
+        setattr(channel, verb, partial(_declare_durable, getattr(channel, verb)))
+    return channel
+
+
+class Workbench:
+    """Opens connections and hands out names; `clean_up` closes and deletes all of them.
+
+    durable: see _durable_channel.
+    """
+
+    def __init__(self, address: tuple[str, int], *, durable: bool = False) -> None:
         self.address = address
+        self._durable = durable
         self._connections: list[BlockingConnection] = []
         self._names: list[str] = []
 
@@ -73,6 +96,8 @@ class Workbench:
         }
         settings = pika.ConnectionParameters(host, port, credentials=credentials, **defaults | parameters)
         connection = BlockingConnection(settings)
+        if self._durable:
+            connection.channel = partial(_durable_channel, connection.channel)
         self._connections.append(connection)
         return connection
 

@@ -14,6 +14,8 @@ from tests.support.warren_process import WarrenProcess, start_warren
 
 QUORUM = {"x-queue-type": "quorum"}
 
+AMQP = ("amqp=127.0.0.1:0",)
+
 
 def start_node(
     parent: Path,
@@ -21,12 +23,14 @@ def start_node(
     servers: Sequence[NatsServer],
     options: Sequence[str] = (),
     *,
+    listen: Sequence[str] = AMQP,
     addresses: Sequence[str] = (),
     launcher: Sequence[str] = (),
 ) -> WarrenProcess:
     """A node with a data directory of its own below `parent`, which is there again at its next start.
 
-    addresses: where it reaches the servers, if not where they are.  launcher: as in start_warren.
+    listen: all its addresses for clients.  addresses: where it reaches the servers, if not where they are.
+    launcher: as in start_warren.
     """
     directory = parent / name
     directory.mkdir(exist_ok=True)
@@ -34,6 +38,7 @@ def start_node(
     return start_warren(
         directory,
         data_directory=directory / "data",
+        listen=listen,
         options=["--cluster", reached, "--node-name", name, *options],
         launcher=launcher,
     )
@@ -80,11 +85,15 @@ def linked_options(directory: Path) -> list[str]:
 
 
 class Nodes:
-    """Nodes of a test, each ended at the end of the block.  parent: where their directories are."""
+    """Nodes of a test, each ended at the end of the block.
 
-    def __init__(self, parent: Path, servers: Sequence[NatsServer]) -> None:
+    parent: where their directories are.  listen: all their addresses for clients.
+    """
+
+    def __init__(self, parent: Path, servers: Sequence[NatsServer], listen: Sequence[str] = AMQP) -> None:
         self._parent = parent
         self._servers = servers
+        self._listen = listen
         self._started: list[WarrenProcess] = []
 
     def __enter__(self) -> Nodes:
@@ -108,6 +117,7 @@ class Nodes:
             name,
             self._servers,
             ["--set", f"cluster_shards={shards}", *options],
+            listen=self._listen,
             addresses=addresses,
             launcher=launcher,
         )

@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 ROWS_MAX: Final = 256
 """Kinds of deliveries that are remembered, for each channel."""
 
-AGAIN_MS: Final = 1000
-"""Between two attempts to open a channel that the other node has closed: it doesn't have the queue just now."""
+AGAIN_LEAST_MS: Final = 50
+AGAIN_MOST_MS: Final = 1000
+"""Between attempts to open a channel that the other node has closed, as it doesn't have the queue just now: the first
+comes soon, since a queue that was just declared is there within milliseconds."""
 
 _ERRORS: Final[Mapping[int, type[BrokerError]]] = {403: AccessRefused, 404: NotFound, 405: ResourceLocked}
 """What the other node's refusals are here."""
@@ -160,7 +162,8 @@ class FarChannel(ClientChannel):
             arrival = self._arrival(method.delivery_tag, method, properties, body)
             self.near.arrived(method.consumer_tag, [arrival.tag], [arrival.message], redelivered=arrival.redelivered)
         elif isinstance(method, methods.BasicGetOk):
-            self._found = [self._arrival(method.delivery_tag, method, properties, body)]
+            arrival = self._arrival(method.delivery_tag, method, properties, body)
+            self._found = [arrival._replace(left=method.message_count)]
             self._replied(method)
         elif isinstance(method, NodeBrowseFound):
             self._found.append(self._arrival(method.position, method, properties, body))
@@ -201,7 +204,7 @@ class Way:
     wanted: it is opened again whenever it has closed.
     """
 
-    __slots__ = ("_again", "_channel", "_link", "_name", "_ready", "near", "wanted")
+    __slots__ = ("_again", "_channel", "_link", "_name", "_pause_ms", "_ready", "near", "wanted")
 
     def __init__(self, link: NodeLink, name: str, near: NearQueue) -> None:
         self._link = link
@@ -211,6 +214,7 @@ class Way:
         self._channel: FarChannel | None = None
         self._ready = False
         self._again: Deadline | None = None
+        self._pause_ms = AGAIN_LEAST_MS
 
     @property
     def is_open(self) -> bool:
@@ -252,6 +256,7 @@ class Way:
             channel.tell(methods.ConfirmSelect(nowait=True))
             channel.when_ended = self._lost
             self._ready = True
+            self._pause_ms = AGAIN_LEAST_MS
             self.near.opened()
 
     def _lost(self, why: PeerError) -> None:
@@ -265,7 +270,8 @@ class Way:
     def _try_again(self) -> None:
         if self._again is None:
             broker = self._link.broker
-            self._again = broker.deadlines.schedule(broker.now_ms + AGAIN_MS, self._once_more)
+            self._again = broker.deadlines.schedule(broker.now_ms + self._pause_ms, self._once_more)
+            self._pause_ms = min(2 * self._pause_ms, AGAIN_MOST_MS)
 
     def _once_more(self, now_ms: int) -> None:
         self._again = None
@@ -316,6 +322,10 @@ class Way:
             answer(found[0] if found else None)
 
         self._ask(methods.BasicGet(), methods.Method, replied, answer)
+
+    def used(self) -> None:
+        # The queue is the one that the channel was opened for.
+        self._tell(methods.QueueDeclare(passive=True, nowait=True))
 
     def purge(self, answer: Answer[int]) -> None:
         def replied(channel: FarChannel, reply: methods.Method) -> None:

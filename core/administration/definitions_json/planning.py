@@ -178,7 +178,7 @@ class Planner:
         self._add_policy(item, vhost, policy)
 
     def _add_policy(self, item: Item, vhost: str, policy: Policy) -> None:
-        warning = mirroring_warning(policy.definition)
+        warning = mirroring_warning(policy.definition, in_cluster=self._broker.cluster is not None)
         if warning is not None:
             self._warn(f"{item.where}: {warning}")
         self._plan.policies.append((vhost, policy))

@@ -73,10 +73,12 @@ def _changes(broker: Broker, agreements: Agreements, plan: Plan) -> Iterator[Cha
     for (vhost, name), exchange in plan.exchanges.items():
         if sharing.is_shared_exchange(exchange):
             yield Change("exchange", vhost, name, exchange_row(exchange))
+    # Queues are under the policies that come with them.
+    policies = broker.policies.foreseen(plan.policies)
     for (vhost, name), queue in plan.queues.items():
         if _is_shared(name, queue):
-            made = queue_class(f"queue '{name}'", queue.arguments)
-            node = "" if made.type_name == sharing.QUORUM else agreements.node
+            type_name = queue_class(f"queue '{name}'", queue.arguments).type_name
+            node = agreements.home_of(policies, vhost, name, type_name)
             yield Change("queue", vhost, name, {**queue_row(queue.arguments_raw), "node": node})
     for planned_binding in plan.bindings:
         if _is_shared_binding(broker, plan, planned_binding):

@@ -195,6 +195,15 @@ class QueueRow(Row):
         return cluster.name if cluster is not None else ""
 
     @on_request
+    def replication(self) -> str:
+        """Whether a cluster replicates it, and whether its policy wants that otherwise; empty without a cluster."""
+        if self.queue.vhost.broker.cluster is None:
+            return ""
+        from warren.core.cluster.replication import replication_of
+
+        return replication_of(self.queue)
+
+    @on_request
     def message_rates(self) -> Mapping[str, float]:
         """How fast these counts grow, per second; sampled from the first time on that somebody asks."""
         broker = self.queue.vhost.broker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from warren.core.administration.operations import queues, vhosts
 from warren.core.policies.policy import OPERATOR_POLICY, POLICY, Policy, PolicyKind, make_policy
-from warren.core.policies.settings import mirroring_warning
+from warren.core.policies.settings import asks_for_replicas, mirroring_warning
 
 if TYPE_CHECKING:
     from warren.core.broker import Broker
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from warren.core.queues.base import Queue
     from warren.core.storage.definitions.store import JSON
 
-__all__ = ["OPERATOR_POLICY", "POLICY", "clear_policy", "matching", "mirroring_warning", "set_policy"]
+__all__ = [
+    "OPERATOR_POLICY",
+    "POLICY",
+    "asks_for_replicas",
+    "clear_policy",
+    "matching",
+    "mirroring_warning",
+    "set_policy",
+]
 
 _log = logging.getLogger("warren.policies")
 
@@ -38,7 +46,7 @@ def set_policy(
     found = vhosts.existing(broker, vhost)
     policy = make_policy(kind, name, pattern, definition, priority, apply_to)
     broker.policies.set(found, policy)
-    warning = mirroring_warning(policy.definition)
+    warning = mirroring_warning(policy.definition, in_cluster=broker.cluster is not None)
     if warning is not None:
         _log.warning("policy '%s' in vhost '%s': %s", name, vhost, warning)
     return policy

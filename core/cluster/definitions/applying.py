@@ -133,6 +133,7 @@ class Applier:
                 arguments=arguments,
                 arguments_raw=raw,
                 store_id=None if node or broker_alone else item.made,
+                replicated=not node,
             )
         else:
             queue = place_elsewhere(vhost, item.name, node, item.row, arguments, raw, item.made)

@@ -1,8 +1,9 @@
 """What this node has of what is shared, as rows that are alike on all nodes.
 
 The definition store's rows hold what is this node's own, too: numbers in its message log, the slots of a binding.
-Those stay here.  A classic queue's row says which node has it; that of a quorum queue says nothing, as its messages are
-replicated, but for one that was there before there was a cluster.
+Those stay here.  A queue's row says which node has it, or nothing where its messages are replicated: those of quorum
+queues, but for one that was there before there was a cluster, and of classic ones that were declared under a policy
+which asks for it.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def local_rows(broker: Broker, node: str) -> Iterator[Change]:
 
 
 def shared_row(kind: str, row: Mapping[str, JSON], node: str) -> dict[str, JSON]:
-    """A row of the definition store as all nodes have it.  node: this one's name, for a queue that is here."""
+    """A row of the definition store as all nodes have it.  node: this one's name, for a queue that is here alone."""
     own = _OWN.get(kind, ())
     shared = {key: value for key, value in row.items() if key not in own}
     if kind == items.QUEUE:

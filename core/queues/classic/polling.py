@@ -11,6 +11,7 @@ from warren.core.queues.classic import governed
 
 if TYPE_CHECKING:
     from warren.core.queues.answer import Answer, Polled
+    from warren.core.queues.base import Queue
     from warren.core.queues.classic.queue import ClassicQueue
 
 
@@ -34,10 +35,7 @@ def poll(queue: ClassicQueue, *, no_ack: bool) -> Polled:
     ResourceLocked (405) where a single active consumer has the queue.
     """
     if queue.rules.single_active_consumer:
-        raise ResourceLocked(
-            f"cannot obtain access to locked {queue.description}. basic.get operations are not supported by "
-            f"{queue.type_name} queues with single active consumer"
-        )
+        raise polling_refused(queue)
     queue.disuse.used_at_ms = queue.read_at_ms = queue.vhost.broker.now_ms
     queue.merge_returning()
     found = governed.poll(queue)
@@ -56,6 +54,14 @@ def poll(queue: ClassicQueue, *, no_ack: bool) -> Polled:
     if queue.governed or queue.rules.delivery_limit is not None:
         queue.mark_dirty()
     return found
+
+
+def polling_refused(queue: Queue) -> ResourceLocked:
+    """That a single active consumer has the queue."""
+    return ResourceLocked(
+        f"cannot obtain access to locked {queue.description}. basic.get operations are not supported by "
+        f"{queue.type_name} queues with single active consumer"
+    )
 
 
 def _look_on(queue: ClassicQueue, asked: Callable[[], Polled], answer: Answer[Polled]) -> bool:

@@ -212,7 +212,7 @@ async def rebalance(control: Control, request: Request) -> Answer:
     if kind not in ("all", "classic", "quorum", "stream"):
         raise RefusedError(f"'{kind}' is no type of queues: all, classic, quorum or stream", codes.DATA)
     member = _member(control)
-    if member is not None and kind in ("all", "quorum"):
+    if member is not None and kind != "stream":
         return await _rebalanced(member)
     count = 0
     for vhost in list(control.broker.vhosts.values()):

@@ -65,12 +65,15 @@ def check_if_cluster_has_classic_queue_mirroring_policy(control: Control, reques
     """As rabbitmq-diagnostics does; 70 where there is one."""
     from warren.core.administration import operations
 
+    # A cluster gives what they ask for, in its own way.
+    is_cluster = control.broker.cluster is not None
     wanting = [
         f"'{policy.name}' in vhost '{vhost}'"
         for vhost in control.broker.vhosts
         for kind in (operations.policies.POLICY, operations.policies.OPERATOR_POLICY)
         for policy in control.broker.policies.in_vhost(kind, vhost)
         if operations.policies.mirroring_warning(policy.definition) is not None
+        and not (is_cluster and operations.policies.asks_for_replicas(policy.definition))
     ]
     if wanting:
         raise RefusedError(f"there are no mirrors, and policies want them: {', '.join(wanting)}", codes.SOFTWARE)

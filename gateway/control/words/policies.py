@@ -140,7 +140,8 @@ def _set(control: Control, request: Request, kind: PolicyKind) -> Answer:
         priority=_priority(request),
         apply_to=str(request.options.get("apply_to") or "all"),
     )
-    warning = operations.policies.mirroring_warning(policy.definition)
+    in_cluster = control.broker.cluster is not None
+    warning = operations.policies.mirroring_warning(policy.definition, in_cluster=in_cluster)
     return done(f"Warning: {warning}" if warning is not None else "")
 
 

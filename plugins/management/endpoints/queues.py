@@ -61,6 +61,7 @@ QUEUES: Final = View(
         **fields("name", "vhost", "type", "durable", "auto_delete", "exclusive"),
         "arguments": table("arguments"),
         "node": Field(("node",), lambda cells, look: cells["node"] or look.node.name),
+        "replication": Field(("replication",), lambda cells, look: cells["replication"] or None, omitted=True),
         **fields("state", "policy", "operator_policy", "effective_policy_definition"),
         **fields("consumers", "consumer_capacity", "consumer_utilisation", *LENGTH_NAMES),
         **details(LENGTHS, *LENGTH_NAMES),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.core.storage.support import open_disk
 from tests.support.core_broker import core_broker, core_client
+from tests.support.core_clients import table
 from tests.support.simulated_consumer import SimulatedConsumer
 from warren.core.broker import Broker
 from warren.core.cluster.queue import ReplicatedQueue, made
@@ -34,7 +35,9 @@ def opened(broker: Broker, directory: Path) -> Shard:
 
 def here(shard: Shard, vhost: VirtualHost, name: str = "q") -> ReplicatedQueue:
     """The queue where its shard is, with what the log has of it."""
-    queue = made(shard, vhost, name, auto_delete=False, arguments={}, arguments_raw=encode_table({}), store_id=NUMBER)
+    arguments, raw = table({"x-queue-type": "quorum"})
+    queue = made(shard, vhost, name, auto_delete=False, arguments=arguments, arguments_raw=raw, store_id=NUMBER)
+    assert isinstance(queue, ReplicatedQueue)
     shard.attach(queue)
     return queue
 

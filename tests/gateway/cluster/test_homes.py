@@ -152,3 +152,22 @@ def test_without_a_secret_the_name_is_taken_and_the_place_is_said(nodes: Nodes) 
     with channel_of(n2) as channel:
         channel.queue_delete("q")
     until(n1, lambda: queues(n1) == {}, "the deletion")
+
+
+def test_what_is_declared_on_a_drained_node_is_on_another_one(nodes: Nodes, tmp_path: Path) -> None:
+    options = linked_options(tmp_path)
+    n1, n2 = nodes.start("n1", *options), nodes.start("n2", *options)
+    until(n1, lambda: "n2" in ctl(n1.data_directory, "cluster_status"), "n2")
+    ctl(n1.data_directory, "drain")
+    ctl(n1.data_directory, "resume_listeners")
+    with channel_of(n1) as channel:
+        channel.queue_declare("q", durable=True)
+        channel.queue_declare("mine", exclusive=True)
+        publish(channel, "q", ["a", "b"])
+        assert queues(n1)["q"]["node"] == queues(n2)["q"]["node"] == "n2"
+        assert "mine" not in queues(n2)
+        assert drained(channel, "q") == ["a", "b"]
+    ctl(n1.data_directory, "revive")
+    with channel_of(n1) as channel:
+        channel.queue_declare("r", durable=True)
+    until(n2, lambda: queues(n2).get("r", {}).get("node") == "n1", "the queue of n1")

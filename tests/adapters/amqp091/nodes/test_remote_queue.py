@@ -11,12 +11,15 @@ from tests.support.node_pair import NodePair
 from tests.support.node_pair import publish_near as publish
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_consumer import SimulatedConsumer
+from warren.adapters.amqp091.codec import methods
 from warren.core.cluster.remote_queue import HELD_MS
-from warren.core.declaring.queues import delete_queue, end_consumer
-from warren.core.errors import NotFound
+from warren.core.declaring.queues import declare_queue, delete_queue, end_consumer
+from warren.core.errors import AccessRefused, NotFound, NotImplementedByBroker, ResourceLocked
 from warren.core.messages.field_table import Encodable
 from warren.core.messages.message import Message
 from warren.core.messages.properties import encode_properties
+from warren.core.policies.policy import POLICY, make_policy
+from warren.core.queues.answer import ignore
 
 
 @pytest.fixture
@@ -173,3 +176,81 @@ def test_a_queue_that_goes_ends_its_consumers(pair: NodePair) -> None:
     with pytest.raises(NotFound, match="home node 'far' of queue 'q'"):
         remote.check_usable()
     assert publish(pair, b"2") == [False]
+
+
+@pytest.mark.parametrize("said_by", ["argument", "policy", "both"])
+def test_who_keeps_a_message_for_too_long_is_found_by_the_node_that_the_client_is_on(
+    pair: NodePair, said_by: str
+) -> None:
+    arguments: dict[str, dict[str, Encodable]] = {
+        "argument": {"x-consumer-timeout": 1000},
+        "policy": {},
+        "both": {"x-consumer-timeout": 3_600_000},
+    }
+    own, _ = pair.declare("q", arguments[said_by])
+    client = pair.near.connect()
+    client.send(1, methods.BasicConsume(queue="q", consumer_tag="t"))
+    client.expect(methods.BasicConsumeOk)
+    pair.settle()
+    publish(pair, b"held")
+    assert client.take_bodies() == [b"held"]
+    if said_by != "argument":
+        for node in (pair.near, pair.far):
+            node.broker.policies.set(node.vhost, make_policy(POLICY, "p", "q", {"consumer-timeout": 1000}))
+    for _ in range(20):
+        pair.advance(100)
+    (cancel,) = client.take_methods()
+    assert isinstance(cancel, methods.BasicCancel)
+    assert (own.ready_count, own.unacked_count, own.consumers) == (1, 0, [])
+
+
+def test_declaring_it_again_puts_off_its_expiry_where_it_is(pair: NodePair) -> None:
+    arguments: dict[str, Encodable] = {"x-expires": 1000}
+    pair.declare("q", arguments)
+    decoded, raw = core_clients.table(arguments)
+    client = core_clients.guest(pair.near)
+    for _ in range(4):
+        declare_queue(client, "q", durable=True, arguments=decoded, arguments_raw=raw).when_ready(ignore)
+        pair.settle()
+        pair.advance(600)
+    assert "q" in pair.far.vhost.queues
+    pair.advance(1000)
+    assert "q" not in pair.far.vhost.queues
+
+
+def test_a_poll_says_how_many_are_left(pair: NodePair) -> None:
+    _, remote = pair.declare()
+    publish(pair, b"1", b"2", b"3")
+    polled: list[object] = []
+    remote.get(polled.append, no_ack=True)
+    pair.settle()
+    assert len(polled) == 1
+    assert remote.ready_count == 2
+
+
+def test_a_poll_that_is_refused_disturbs_no_consumer(pair: NodePair) -> None:
+    own, remote = pair.declare("q", {"x-single-active-consumer": True})
+    consumer = SimulatedConsumer(remote, credit=1)
+    remote.add_consumer(consumer)
+    publish(pair, b"1", b"2")
+    with pytest.raises(ResourceLocked, match="single active consumer"):
+        remote.get(ignore, no_ack=True)
+    with pytest.raises(AccessRefused, match="in exclusive use"):
+        remote.add_consumer(SimulatedConsumer(remote, exclusive=True))
+    pair.settle()
+    assert consumer.bodies == [b"1"]
+    assert own.unacked_count == 1
+    assert not consumer.told
+
+
+def test_a_quorum_queue_stays_one_here(pair: NodePair) -> None:
+    """Consumers aren't exclusive, and it isn't deleted on conditions."""
+    _, remote = pair.declare("q", {"x-queue-type": "quorum"})
+    consumers = [SimulatedConsumer(remote, credit=1, exclusive=True) for _ in range(2)]
+    for consumer in consumers:
+        remote.add_consumer(consumer)
+    publish(pair, b"1", b"2")
+    assert [consumer.bodies for consumer in consumers] == [[b"1"], [b"2"]]
+    for if_unused in (True, False):
+        with pytest.raises(NotImplementedByBroker, match="not supported by quorum queues"):
+            delete_queue(core_clients.guest(pair.near), "q", if_unused=if_unused, if_empty=not if_unused)
