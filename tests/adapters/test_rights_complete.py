@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from tests.adapters.test_rights_matrix import TABLE
+from tests.support.docstrings import module_docstring
 from warren.adapters.amqp091.codec import methods
-from warren.adapters.amqp10 import management_requests
 from warren.adapters.amqp10.codec import performatives
 from warren.adapters.direct.session import DirectSession
 from warren.adapters.mqtt.codec import versions
@@ -170,7 +170,8 @@ def test_every_operation_of_a_codec_is_in_the_matrix(
 
 def test_every_request_of_amqp_1_0_is_in_the_matrix() -> None:
     """Those that the module which does them lists, but for tokens, which are for the connection's own login."""
-    listed = re.findall(r"((?:[A-Z]+, )*[A-Z]+) (/[\w/]+(?:/:\w+)?(?:/messages)?)", str(management_requests.__doc__))
+    said = module_docstring("warren.adapters.amqp10.management_requests")
+    listed = re.findall(r"((?:[A-Z]+, )*[A-Z]+) (/[\w/]+(?:/:\w+)?(?:/messages)?)", said)
     requests = {
         (method, path.split("/")[1], path.endswith("/messages"))
         for methods, path in listed

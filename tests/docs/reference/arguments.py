@@ -6,13 +6,12 @@ means is written here, and one that nothing is written of ends the making of the
 
 from __future__ import annotations
 
-import inspect
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
 from tests.docs.reference.markdown import cell, code, joined, prose, table
+from tests.support.docstrings import module_docstring
 from warren.core.exchanges.registry import exchange_type, type_names
 from warren.core.policies import settings
 from warren.core.queues.argument import Argument
@@ -162,7 +161,7 @@ def _which(argument: str) -> str:
 
 def _type(name: str) -> str:
     """What the module of an exchange type says in its first paragraphs."""
-    text = inspect.cleandoc(sys.modules[exchange_type(name).__module__].__doc__ or "")
+    text = module_docstring(exchange_type(name).__module__)
     paragraphs = re.sub(r"\s*\(spec [^)]*\)", "", text).split("\n\n")
     shown = [each for each in paragraphs[:2] if not each.startswith(("    ", "What can be worked out"))]
     return joined([f"### {code(name)}", *(prose(each) for each in shown)])

@@ -43,7 +43,10 @@ Answers = dict[str, tuple[httpx.Response, httpx.Response]]
 @contextmanager
 def logged_in(port: int) -> Iterator[Broker]:
     base = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=base, auth=("guest", "guest"), timeout=60, trust_env=False) as http:
+    # A connection for each request: RabbitMQ closes one that hasn't asked for five seconds, and the other's turn may
+    # take as long on a busy machine.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=base, auth=("guest", "guest"), timeout=60, limits=limits, trust_env=False) as http:
         yield Broker(http, http.get("/api/overview").json()["node"])
 
 
