@@ -283,8 +283,10 @@ def together(name: str, files: list[str], before: str = "") -> str:
     once = [found for text in texts for found in ONCE.findall(text)]
     lines = [before, "#include <stdbool.h>\n", "typedef struct _object PyObject;\n"]
     for each in once:
-        attributes = 'section("warren_once")' + (', optimize("O0")' if "____top_level__" in each else "")
-        lines.append(f"{each} __attribute__(({attributes}));\n")
+        attributes = ['section("warren_once")'] if sys.platform == "linux" else []  # macOS names sections otherwise
+        if "____top_level__" in each:
+            attributes.append('optimize("O0")')
+        lines.append(f"{each} __attribute__(({', '.join(attributes)}));\n")
     lines += [f'#include "{Path(each).name}"\n' for each in files]
     return written(GENERATED / name, "".join(lines))
 
