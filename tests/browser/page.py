@@ -32,7 +32,7 @@ SHIFT = 8
 
 POLL_MS = 10
 
-LOADED = "Page.loadEventFired"
+LIFECYCLE = "Page.lifecycleEvent"
 
 VIOLATIONS = """addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
   console.error('CSP', violatedDirective, blockedURI))"""
@@ -60,10 +60,17 @@ class Page:
         self.load_by(navigate)
 
     def load_by(self, action: Callable[[], None]) -> None:
-        """Do what makes the tab go elsewhere, and wait until that is loaded: what is evaluated before is lost."""
-        self.browser.events = [event for event in self.browser.events if event[1] != LOADED]
+        """Do what makes the tab go elsewhere, and wait until that is loaded: what is evaluated before is lost.
+
+        A load of what the tab shows now, which may be told as late as this, isn't taken for it: each has its loader.
+        """
+        frame = self.call("Page.getFrameTree")["frameTree"]["frame"]
         action()
-        self.browser.wait_for_event(self.session, LOADED)
+        while True:
+            event = self.browser.wait_for_event(self.session, LIFECYCLE)
+            is_here = event["frameId"] == frame["id"] and event["loaderId"] != frame["loaderId"]
+            if is_here and event["name"] == "load":
+                return
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, awaited if it is a promise."""
@@ -205,6 +212,7 @@ def new_page(browser: Browser) -> Iterator[Page]:
         page = Page(browser, session)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
+        page.call("Page.setLifecycleEventsEnabled", enabled=True)
         page.call("Page.addScriptToEvaluateOnNewDocument", source=VIOLATIONS)
         page.resize(1280, 860)
         yield page

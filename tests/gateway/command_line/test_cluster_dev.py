@@ -104,14 +104,16 @@ def test_where_it_is_killed_what_it_started_ends(tmp_path: Path) -> None:
         start_new_session=True,
     )
     pids: list[int] = []
+    said = ""
     try:
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
+                said += line
                 if "kill -9 PID" in line:
                     pids = [int(pid) for pid in re.findall(r"(?:n|nats)\d (\d+)", line)]
                     break
-        assert len(pids) == 6
+        assert len(pids) == 6, said
         assert all(runs(pid) for pid in pids)
         process.kill()
         process.wait()
