@@ -340,6 +340,7 @@ async def test_both_sides_end_and_the_link_goes_wrong(tmp_path: Path, down: bool
                         await trio.to_thread.run_sync(far.start)
                     else:
                         await edge_process.restart()
+                await link.go_wrong()
                 link.heal()
                 assert len(wanted) == 400
                 if down:

@@ -40,6 +40,7 @@ class FaultyLink:
         self.happened = {"cut": 0, "reset": 0, "stall": 0}
         self.port = 0
         self._random = random.Random(seed)
+        self._went_wrong = trio.Event()
         self._scopes: set[trio.CancelScope] = set()
         self._passages: set[_Passage] = set()
 
@@ -47,6 +48,17 @@ class FaultyLink:
         """Nothing comes through any more on the connections that there are; neither end is told."""
         for passage in self._passages:
             passage.stall()
+
+    async def go_wrong(self) -> None:
+        """Wait until a fault has struck, however little has come through: if none has, the next bytes on each
+        connection are its last.
+        """
+        if not self._went_wrong.is_set():
+            ways = Faults.ways if self.faults is None else self.faults.ways
+            self.faults = Faults(bytes_max=1, ways=ways)
+            for passage in self._passages:
+                passage.end_soon()
+            await self._went_wrong.wait()
 
     def heal(self) -> None:
         """A good link from now on; what is stalled is cut."""
@@ -82,6 +94,11 @@ class FaultyLink:
             return 1 << 62, ""
         return self._random.randrange(self.faults.bytes_max), self._random.choice(self.faults.ways)
 
+    def struck(self, way: str) -> None:
+        """A fault has."""
+        self.happened[way] += 1
+        self._went_wrong.set()
+
 
 class _Passage:
     """One connection through the link."""
@@ -96,6 +113,10 @@ class _Passage:
 
     def stall(self) -> None:
         self._left, self._way = 0, "stall"
+
+    def end_soon(self) -> None:
+        """With the next bytes."""
+        self._left, self._way = self._link.strike()
 
     async def run(self) -> None:
         near, far = self._ends
@@ -117,7 +138,7 @@ class _Passage:
                 if part:
                     await destination.send_all(part)
                 if self._left <= 0:
-                    self._link.happened[self._way] += 1
+                    self._link.struck(self._way)
                     if self._way == "stall":
                         await trio.sleep_forever()
                     break

@@ -166,6 +166,7 @@ async def test_each_arrives_once_whatever_dies(tmp_path: Path, definition: dict[
                     else:
                         await at_edge.kill()
                         source = await at_edge.start()
+            await link.go_wrong()
             link.heal()
             # What has left the queue might come again; so it stays there while it is read.
             found = await arrived(peers, destination, set(publisher.confirmed), no_ack=False)

@@ -183,7 +183,7 @@ async def test_every_confirmed_message_arrives(
                     else:
                         await edge.kill()
                         at_edge = await edge.start()
-            await until(lambda: any(link.happened.values()))  # what the edge has kept is still to come through it
+            await link.go_wrong()
             link.heal()
             found = await arrived(peers, at_edge if down else at_upstream, set(publisher.confirmed))
             check(publisher, found, link, in_order=not down)

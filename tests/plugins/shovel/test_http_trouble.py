@@ -120,8 +120,11 @@ async def test_every_confirmed_message_arrives(tmp_path: Path) -> None:
                     await until(lambda at=before: len(there.asked) >= at + 20)  # type: ignore[misc]
                     await place.kill()
             there.answer = lambda asked: Answer()
+            address = await place.start()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(link.go_wrong)
+                nursery.start_soon(publisher.publish, peers, address, 20)  # so that there is something to cut
             link.heal()
-            await place.start()
             wanted = set(publisher.confirmed)
             await until(lambda: wanted <= {int(body) for body in there.bodies})
         finally:

@@ -60,8 +60,9 @@ async def test_every_confirmed_message_is_there(tmp_path: Path) -> None:
                         await publisher.publish(peers, address, MESSAGES_A_ROUND)
                     await trio.to_thread.run_sync(there.records, "in", 1)
                     await place.kill()
-                link.heal()
                 await place.start()
+                await link.go_wrong()
+                link.heal()
                 wanted = set(publisher.confirmed)
 
                 def all_there(records: list[Any]) -> bool:
@@ -130,8 +131,9 @@ async def test_every_record_arrives(tmp_path: Path) -> None:
                     with trio.move_on_after(20):
                         await _until_there(peers, address, number * MESSAGES_A_ROUND // 2 + 1)
                     await place.kill()
-                link.heal()
                 address = await place.start()
+                await link.go_wrong()
+                link.heal()
                 await _until_there(peers, address, 1)
                 found = await arrived(peers, address, set(range(count)))
             finally:
