@@ -145,6 +145,8 @@ class Hub:
         wait_s = NEAR_S
         while True:
             self.is_commit_near = False
+            if _others_are_ready():
+                wait_s = 0.0
             if not self.sockets.poll(wait_s):
                 return
             self.note_time()
@@ -233,3 +235,8 @@ class Hub:
 
 def _nothing() -> None:
     return
+
+
+def _others_are_ready() -> bool:
+    """Whether tasks of Trio's, such as a shovel's, wait for the turn to end."""
+    return trio.lowlevel.current_statistics().tasks_runnable > 0

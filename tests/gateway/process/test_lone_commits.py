@@ -178,6 +178,22 @@ async def test_what_a_client_sends_upon_its_confirm_is_a_part_of_the_turn_for_a_
         assert numbers == [QUICK_IN_A_ROW + 1 + number for number in range(in_a_turn)]
 
 
+async def test_a_turn_waits_for_nothing_while_a_task_is_ready(
+    simulated: SimulatedBroker, client: SimulatedClient, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with committing(simulated) as hub, trio.open_nursery() as others:
+        await publish_quickly(hub, client, QUICK_IN_A_ROW)
+        monkeypatch.setattr(hub_module, "NEAR_S", PATIENCE_S)
+        disk.slow = True
+        client.publish("q", b"body", properties=PERSISTENT)
+        others.start_soon(trio.lowlevel.checkpoint)
+        hub.turn()  # comes back although the disk keeps the sync waiting
+        assert disk.began.wait(PATIENCE_S)
+        disk.go.set()
+        await until(hub, lambda: hub.begin_commit is not None)
+        assert confirmed(client)[-1] == QUICK_IN_A_ROW + 1
+
+
 async def test_no_confirm_is_sent_before_the_sync(
     simulated: SimulatedBroker, client: SimulatedClient, disk: Disk
 ) -> None:
