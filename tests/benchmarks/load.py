@@ -123,8 +123,9 @@ def _run_streams(job: Job) -> Outcome:
         outcome = meter.outcome(job.messages * max(1, job.consumers), load_s)
         if not job.deep:
             is_taken = job.consumers and not job.stream
-            # Of RabbitMQ the channel is closed before its queue has all of it, without confirms.
-            later = job.stream or not is_taken
+            # Of RabbitMQ the channel is closed before its queue has all of it, without confirms, and before the members
+            # of a quorum queue have all acks.
+            later = job.stream or not is_taken or job.kind == "quorum"
             expect_left(control, queues, 0 if is_taken else job.messages, job.persistent, later=later)
         if job.purge and not job.stream:
             for queue in queues:

@@ -175,6 +175,20 @@ _ALL = (
         "as persistent, onto a replicated quorum queue: one node, three NATS servers that sync each write",
         protocol="cluster",
     ),
+    _job_scenario(
+        "hop",
+        150_000,
+        replace(CONFIRMED, keep=True),  # by the load that warms up, which would have it declared here next time
+        "as persistent, onto a durable queue of another node: two nodes, with their clients on the one without it",
+        protocol="hop",
+    ),
+    _job_scenario(
+        "no-hop",
+        150_000,
+        replace(CONFIRMED, keep=True),
+        "as hop, with the clients on the node that has it",
+        protocol="no_hop",
+    ),
     _job_scenario("persistent-1k", 100_000, replace(CONFIRMED, body_size=1024), "as persistent, with 1 KiB bodies"),
     _job_scenario(
         "persistent-multiple",
@@ -365,7 +379,7 @@ _ALL = (
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 """All scenarios by name, in the order of the report."""
 
-LARGE_SCENARIOS = ("backlog", "recovery", "idle", "idle-management", "cluster")
+LARGE_SCENARIOS = ("backlog", "recovery", "idle", "idle-management", "cluster", "hop", "no-hop")
 """They take minutes, gigabytes of disk, or servers of another kind, so they are run when asked for."""
 
 DEFAULT_SCENARIOS = tuple(name for name in SCENARIOS if name not in LARGE_SCENARIOS)

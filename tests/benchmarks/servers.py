@@ -9,14 +9,17 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.client import Client
+from tests.benchmarks.job import QUEUE
 from tests.support import child
 from tests.support.certificates import Files, TestAuthority
+from tests.support.cluster import linked_options
 from tests.support.ctl import ctl
 from tests.support.nats_servers import nats_cluster
 from tests.support.ports import free_ports
@@ -34,6 +37,9 @@ RABBITMQ_PLUGINS: Mapping[str, tuple[str, ...]] = {
     "web_mqtt": ("rabbitmq_mqtt", "rabbitmq_web_mqtt"),
     "shovel": ("rabbitmq_shovel",),
     "management": ("rabbitmq_management",),
+    "cluster": (),
+    "hop": (),
+    "no_hop": (),
 }
 """What RabbitMQ needs for a protocol; nothing else is enabled."""
 
@@ -45,9 +51,14 @@ WARREN_LISTENERS: Mapping[str, tuple[str, ...]] = {
     "web_mqtt": ("mqtt", "ws"),
     "management": ("http", "metrics"),
     "cluster": (),
+    "hop": (),
+    "no_hop": (),
 }
 """What Warren listens for beside AMQP; for a protocol that isn't here, for that."""
 
+
+HOPS = ("hop", "no_hop")
+"""Protocols: AMQP 0-9-1 to a node of two, whose queue is on the other one, or on that one."""
 
 OTHER = "other-warren"
 """The name of Warren from another working tree (`--against`)."""
@@ -113,6 +124,10 @@ def warren_of(
         with _warren_in_cluster(parent, checkout, launcher) as server:
             yield server
         return
+    if protocol in HOPS:
+        with _warren_nodes(parent, checkout, protocol) as server:
+            yield server
+        return
     with (
         _options(protocol) as options,
         warren_process(
@@ -163,6 +178,21 @@ def _warren_in_cluster(parent: Path | None, checkout: Path, launcher: Sequence[s
 
 
 @contextmanager
+def _warren_nodes(parent: Path | None, checkout: Path, protocol: str) -> Iterator[Server]:
+    """Two nodes on three NATS servers, of which the first has the queue; the other one for a hop."""
+    with TemporaryDirectory(prefix="nats-", dir=parent) as name, nats_cluster(Path(name)) as servers:
+        addresses = ",".join(server.address for server in servers)
+        options = ("--cluster", addresses, *linked_options(Path(name)))
+        with (
+            warren_process(parent=parent, checkout=checkout, options=(*options, "--node-name", "n1")) as first,
+            warren_process(parent=parent, checkout=checkout, options=(*options, "--node-name", "n2")) as second,
+        ):
+            with closing(Client(first.amqp_port)) as client:
+                client.declare_queue(QUEUE, durable=True)
+            yield _server(second if protocol == "hop" else first, "amqp")
+
+
+@contextmanager
 def _warren_with_upstream(parent: Path | None, checkout: Path) -> Iterator[Server]:
     with (
         warren_process(parent=parent, checkout=checkout) as upstream,
@@ -193,8 +223,10 @@ def _warren_in_memory(parent: Path | None, protocol: str) -> Iterator[Server]:
 
 @contextmanager
 def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
-    if protocol == "cluster":
-        raise child.ChildError("three members of RabbitMQ are not started here")
+    if protocol in ("cluster", *HOPS):
+        with _rabbitmq_nodes(parent, protocol) as server:
+            yield server
+        return
     if protocol == "amqps":
         with _rabbitmq_with_tls(parent) as server:
             yield server
@@ -217,6 +249,19 @@ def _rabbitmq(parent: Path | None, protocol: str) -> Iterator[Server]:
         mqtt_port = node.ports["mqtt"] if protocol == "web_mqtt" else 0
         port = node.amqp_port if protocol == "amqp10" else node.ports[protocol]
         yield Server(port, node.process.pid, node.start_s, mqtt_port)
+
+
+@contextmanager
+def _rabbitmq_nodes(parent: Path | None, protocol: str) -> Iterator[Server]:
+    """Three nodes, or two of which the first has the queue.  The one that is spoken to is what is looked at."""
+    with rabbitmq(parent=parent) as first, rabbitmq(parent=parent, beside=first) as second, ExitStack() as stack:
+        if protocol == "cluster":
+            stack.enter_context(rabbitmq(parent=parent, beside=first))
+        else:
+            with closing(Client(first.amqp_port)) as client:
+                client.declare_queue(QUEUE, durable=True)
+        node = second if protocol == "hop" else first
+        yield Server(node.amqp_port, node.process.pid, node.start_s)
 
 
 def _rabbitmq_to_kill(node: RabbitMQ, stack: ExitStack) -> Server:

@@ -41,6 +41,9 @@ LOOK_INTERVAL_S = 0.02
 STOP_GRACE_S = 60.0
 """An orderly stop of the Erlang VM takes one to three seconds."""
 
+COOKIE = ".erlang.cookie"
+"""In HOME."""
+
 SCRIPT_DIRECTORIES = ("/usr/lib/rabbitmq/bin",)
 """Where packages keep the scripts proper.  On the PATH is a wrapper that insists on root or its own user."""
 
@@ -102,6 +105,7 @@ def rabbitmq(
     definitions: Mapping[str, object] | None = None,
     parent: Path | None = None,
     orderly_stop: bool = False,
+    beside: RabbitMQ | None = None,
 ) -> Iterator[RabbitMQ]:
     """A running node in a temporary directory (below `parent`), ended and removed at the end.
 
@@ -110,23 +114,29 @@ def rabbitmq(
     definitions: users, vhosts, queues... loaded at boot.  A node with definitions doesn't create the user
     `guest`.
     orderly_stop: end with SIGTERM.  A node whose data is thrown away is killed by default, which is quicker.
+    beside: the first node of a cluster, which this one joins; it ends after this one.
     Raises child.ChildError when it isn't installed or doesn't start.
     """
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", dir=parent) as name:
         for attempt in range(1, START_ATTEMPTS_MAX + 1):
             directory = Path(name) / f"attempt-{attempt}"
             try:
-                node, port_mapper = _start(directory, plugins, configuration, definitions)
+                node, port_mapper = _start(directory, plugins, configuration, definitions, beside)
                 break
             except child.ChildError as error:
                 if attempt == START_ATTEMPTS_MAX or "eaddrinuse" not in str(error):
                     raise
         try:
+            if beside is not None:
+                node.ctl("stop_app")
+                node.ctl("join_cluster", beside.environment["RABBITMQ_NODENAME"])
+                node.ctl("start_app")
             yield node
         finally:
             node.commands.close()
             child.stop(node.process, STOP_GRACE_S if orderly_stop else 0)
-            child.stop(port_mapper, 0)
+            if port_mapper is not None:
+                child.stop(port_mapper, 0)
             _wait_for_orphans(node)
 
 
@@ -143,7 +153,8 @@ def _start(
     plugins: Sequence[str],
     configuration: Sequence[str],
     definitions: Mapping[str, object] | None,
-) -> tuple[RabbitMQ, child.Child]:
+    beside: RabbitMQ | None,
+) -> tuple[RabbitMQ, child.Child | None]:
     listening = [PLUGIN_LISTENERS[each] for each in plugins if each in PLUGIN_LISTENERS]
     amqp, distribution, port_mapper_port, *others = free_ports(3 + len(listening))
     lines = [line.format(port=port) for (_, line), port in zip(listening, others, strict=True)]
@@ -157,19 +168,26 @@ def _start(
     (directory / "rabbitmq.conf").write_text("\n".join([*lines, *configuration, ""]))
     (directory / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
 
-    environment = _environment(directory, amqp, distribution, port_mapper_port)
-    port_mapper = _start_port_mapper(port_mapper_port, environment, directory)
+    port_mapper: child.Child | None = None
+    if beside is None:
+        environment = _environment(directory, amqp, distribution, port_mapper_port)
+        port_mapper = _start_port_mapper(port_mapper_port, environment, directory)
+    else:  # they find each other by one port mapper, and trust each other by one cookie
+        environment = _environment(directory, amqp, distribution, int(beside.environment["ERL_EPMD_PORT"]))
+        shutil.copy(beside.directory / COOKIE, directory / COOKIE)
     try:
         process, start_s = _start_server(directory, environment, log, amqp)
     except child.ChildError:
-        child.stop(port_mapper, 0)
+        if port_mapper is not None:
+            child.stop(port_mapper, 0)
         raise
     try:
         for port in others:
             child.wait_until(partial(child.accepts, port), process, log, START_TIMEOUT_S, f"opening port {port}")
     except child.ChildError:
         child.stop(process, 0)
-        child.stop(port_mapper, 0)
+        if port_mapper is not None:
+            child.stop(port_mapper, 0)
         raise
     commands = RabbitmqCtl(_script("rabbitmqctl").resolve().parents[1], environment, directory)
     return RabbitMQ(process, ports, directory, environment, log, start_s, commands), port_mapper
