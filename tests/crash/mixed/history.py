@@ -19,6 +19,11 @@ What a publisher sends again because it doesn't know better may be there twice (
 two apart: MQTT's QoS 2, and publishing ids of streams.  A stream may have a message of QoS 2 twice, too: it is written
 before what remembers the packet identifier.  Of such doubles nothing is said but that they are intact.
 
+Consumers get messages before these are on disk, so that a kill may take a message with it that has come already.  When
+its publisher sends such a one again behind the restart, and its protocol tells the two apart, it either was on disk,
+and comes marked as redelivered wherever it came before, or it was not, and comes as a new one, once.  It can't be both:
+what is in several queues is on disk for all of them or for none.
+
 A stream isn't consumed.  Who reads it gives the offset of each message (`read`), and whatever was at an offset stays
 there.
 
@@ -37,13 +42,19 @@ PUBLISHED_NOTHING: Final = 0
 
 @dataclass(slots=True)
 class Message:
-    """handled: how many acknowledgements of each place its confirm proves."""
+    """handled: how many acknowledgements of each place its confirm proves.
+
+    again_in: the run of the broker in which its publisher sent it again last; 0 for none.  was_lost: whether it was
+    lost with the run before that, and the place that showed it; None as long as it isn't.
+    """
 
     key: str
     publisher: str
     places: Collection[str]
     handled: Mapping[str, int]
     confirmed: bool = False
+    again_in: int = 0
+    was_lost: tuple[bool, str] | None = None
 
 
 @dataclass(slots=True)
@@ -95,10 +106,13 @@ class MixedHistory:
             entry = self._entries[place][key] = Entry(message)
             self._to_come[place, publisher].append(entry)
 
-    def again(self, key: str, places: Collection[str]) -> None:
-        """It is being sent again, and may come to these places once more."""
-        for place in places:
+    def again(self, key: str, doubled: Collection[str]) -> None:
+        """It is being sent again behind a restart, and may be twice in these places."""
+        for place in doubled:
             self._doubled[place].add(key)
+        message = self._unconfirmed.get(key)
+        if message is not None:
+            message.again_in, message.was_lost = self._run, None
         self.sent_again += 1
 
     def confirm(self, key: str) -> None:
@@ -147,8 +161,8 @@ class MixedHistory:
             pass
         elif entry.came_in == self._run:
             self.problem(f"{what} came twice, without a restart in between")
-        elif redelivered is False:
-            self.problem(f"{what} came again, and isn't marked as redelivered")
+        elif redelivered is not None:
+            self._came_again(place, entry.message, redelivered=redelivered)
         entry.came_in = self._run
 
     def acknowledge(self, place: str, key: str) -> None:
@@ -231,6 +245,17 @@ class MixedHistory:
             self._overtaken[place].add(key)
             if before.message.confirmed:
                 self.problem(f"{place}: {key} was confirmed, and {entry.message.key} has come in its stead")
+
+    def _came_again(self, place: str, message: Message, *, redelivered: bool) -> None:
+        """It came in an earlier run already."""
+        if message.again_in != self._run:
+            if not redelivered:
+                self.problem(f"{place}: {message.key} came again, and isn't marked as redelivered")
+        elif message.was_lost is None:
+            message.was_lost = not redelivered, place
+        elif message.was_lost[0] == redelivered:
+            marked, new = (place, message.was_lost[1]) if redelivered else (message.was_lost[1], place)
+            self.problem(f"{message.key} came again as redelivered to {marked}, and as a new one to {new}")
 
     def _unexpected(self, place: str, key: str, text: str) -> None:
         """A message came that has no business to."""

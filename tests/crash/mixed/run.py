@@ -45,6 +45,7 @@ from tests.support import child
 from tests.support import crash_link as link
 from tests.support.amqp_wire import Address
 from tests.support.crash_link import CHANNEL, CrashLink
+from tests.support.crash_serve import DISK_TAKES
 from tests.support.warren_process import PYTHON_PATH, READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 from warren.adapters.mqtt.codec import versions
 
@@ -56,6 +57,9 @@ PLACES: Final = (*QUEUES, "mqtt1", "mqtt2", STREAM)
 
 SEGMENT_BYTES: Final = (1 << 20, 4 << 20, 64 << 20)
 """Sizes of segments of the message log, one of which each start draws; the last is the broker's own."""
+
+DISK_S: Final = (0.0, 0.0, 0.02, 0.2)
+"""How long the disk lets each write of a run wait: the longer, the more a kill takes with it that has come already."""
 
 LOAD_S_MAX: Final = 1.5
 """Length of a load that is ended by time."""
@@ -179,7 +183,8 @@ class MixedRun:
     def _start(self) -> child.Child:
         (self._directory / "ready.json").unlink(missing_ok=True)
         segment_bytes = str(self._chance.choice(SEGMENT_BYTES))
-        command = [sys.executable, "-m", "tests.support.crash_serve", segment_bytes, "serve"]
+        disk_s = str(self._chance.choice(DISK_S))
+        command = [sys.executable, "-m", "tests.support.crash_serve", DISK_TAKES, disk_s, segment_bytes, "serve"]
         command += ["--data-dir", str(self._directory / "data")]
         command += [part for each in LISTENERS for part in ("--listen-only", f"{each}=127.0.0.1:0")]
         command += ["--ready-file", str(self._directory / "ready.json"), "--set", "backlog_bytes_max=1MiB"]
