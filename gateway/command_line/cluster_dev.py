@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 NODES: Final = 3
 SERVERS: Final = 3
-START_S: Final = 60.0
-"""How long the servers may take to elect a leader, and each node to be ready."""
+START_S: Final = 180.0
+"""How long the servers may take to elect a leader, and then all nodes to be ready, which are seconds if nobody else
+keeps the machine busy."""
 
 STOP_S: Final = 20.0
 """How long each may take to end in good order before it is killed."""
