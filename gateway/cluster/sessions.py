@@ -102,13 +102,14 @@ class SessionsExchange:
                     while True:
                         message = await heard.receive()
                         hub.note_time()
-                        self._hear(message.payload)
+                        self.hear(message.payload)
                         hub.request_turn()
             except NatsError as error:
                 _log.debug("what nodes say of sessions isn't heard just now: %s", error)
             await trio.sleep(RETRY_S)
 
-    def _hear(self, payload: bytes) -> None:
+    def hear(self, payload: bytes) -> None:
+        """What another node has said; what isn't understood is logged."""
         try:
             kind, node, *rest = json.loads(payload)
             if node == self._claims.node:
@@ -151,16 +152,20 @@ class SessionsExchange:
         self._to_send.append((subject, json.dumps([kind, self._claims.node, *words]).encode()))
         self._has_news()
 
+    def words(self) -> list[tuple[str, bytes]]:
+        """What is to be said by now, each with its subject."""
+        asked = self._claims.to_say()
+        for at in range(0, len(asked), CLAIMS_PER_WORD):
+            self._send("", "claims", [list(each) for each in asked[at : at + CLAIMS_PER_WORD]])
+        words, self._to_send = self._to_send, []
+        return words
+
     async def _say_on(self, client: TrioClient) -> None:
         while True:
             await self._news.wait()
             self._news = trio.Event()
             await trio.sleep(GATHER_S)
-            asked = self._claims.to_say()
-            for at in range(0, len(asked), CLAIMS_PER_WORD):
-                self._send("", "claims", [list(each) for each in asked[at : at + CLAIMS_PER_WORD]])
-            words, self._to_send = self._to_send, []
-            for subject, payload in words:
+            for subject, payload in self.words():
                 try:
                     await client.publish(subject, payload)
                 except NatsError as error:

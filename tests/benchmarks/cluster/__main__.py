@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tests.benchmarks.cluster.logins import Logins, logins
 from tests.benchmarks.cluster.simulated import (
     MEBIBYTE,
     Change,
@@ -15,11 +16,16 @@ from tests.benchmarks.cluster.simulated import (
     shards_that_move,
     table,
 )
+from tests.benchmarks.cluster.storms import Storm, storm
 
 NODES = 50
 BINDINGS = (24_500, 49_000, 98_000, 196_000)
 NODE_COUNTS = (3, 10, 20, 30, 40, 50)
-SIZE_INCHES = (9.0, 3.2)
+STORM_NODES = (3, 10, 25, 50)
+STORM_QUEUES = 5_000
+DEVICES = 1_000_000
+TOGETHER = (1, 100)
+SIZE_INCHES = (9.0, 6.4)
 
 
 def main() -> None:
@@ -49,11 +55,43 @@ def main() -> None:
     print(f"of 256 shards on {NODES} nodes, {lost} others move when a node leaves, and {gained} when one comes")
     claimed, answered = claim_bytes(100)
     print(f"100 logins: {claimed:,} bytes to all nodes, {answered:,} bytes from each")
+    storms = [storm(nodes, STORM_QUEUES) for nodes in STORM_NODES]
+    rows = [["nodes", "definitions", "writes", "refused", "MiB heard by each", "rounds", "CPU s of each"]]
+    rows += [
+        [
+            str(each.nodes),
+            f"{each.definitions:,}",
+            f"{each.writes:,}",
+            str(each.refused),
+            f"{each.heard_bytes / MEBIBYTE:.1f}",
+            str(each.rounds),
+            f"{each.seconds:.1f}",
+        ]
+        for each in storms
+    ]
+    print("", table(rows), "", sep="\n")
+    rows = [["nodes", "logins in a word", "µs of its own", "µs of another's", "bytes each", "CPU s of each node"]]
+    devices = {together: [logins(nodes, DEVICES, together) for nodes in STORM_NODES] for together in TOGETHER}
+    rows += [
+        [
+            str(each.nodes),
+            str(together),
+            f"{each.own_s / each.own * 1e6:.0f}",
+            f"{each.heard_s / each.heard * 1e6:.1f}",
+            f"{each.bytes_each:.0f}",
+            f"{each.own_s + each.heard_s:.1f}",
+        ]
+        for together, found in devices.items()
+        for each in found
+    ]
+    print(table(rows))
     if arguments.svg is not None:
-        draw(joins, changes, arguments.svg)
+        draw(joins, changes, storms, devices, arguments.svg)
 
 
-def draw(joins: list[Heard], changes: list[Change], file: Path) -> None:
+def draw(
+    joins: list[Heard], changes: list[Change], storms: list[Storm], devices: dict[int, list[Logins]], file: Path
+) -> None:
     """Write an SVG."""
     import matplotlib as mpl  # it takes a second
 
@@ -61,7 +99,7 @@ def draw(joins: list[Heard], changes: list[Change], file: Path) -> None:
     from matplotlib import pyplot as plt
 
     with mpl.rc_context({"svg.hashsalt": "cluster", "svg.fonttype": "none", "font.size": 9}):
-        figure, (left, right) = plt.subplots(1, 2, figsize=SIZE_INCHES, layout="constrained")
+        figure, ((left, right), (declared, logged_in)) = plt.subplots(2, 2, figsize=SIZE_INCHES, layout="constrained")
         left.set_title("A node joins 49 others")
         thousands = [each.bindings / 1000 for each in joins]
         left.plot(thousands, [each.memory_bytes / MEBIBYTE for each in joins], "o-", label="MiB kept")
@@ -82,7 +120,25 @@ def draw(joins: list[Heard], changes: list[Change], file: Path) -> None:
         right.set_xlabel("nodes")
         right.set_ylim(bottom=0)
         right.legend()
-        for axes in (left, right):
+        declared.set_title(f"{STORM_QUEUES:,} queues declared and bound at once")
+        declared.plot(
+            [each.nodes for each in storms], [each.seconds for each in storms], "o-", label="CPU s of each node"
+        )
+        declared.set_xlabel("nodes")
+        declared.set_ylim(bottom=0)
+        declared.legend()
+        logged_in.set_title("A million devices log in")
+        for together, found in devices.items():
+            logged_in.plot(
+                [each.nodes for each in found],
+                [each.own_s + each.heard_s for each in found],
+                "o-",
+                label=f"CPU s of each node, {together} in a word",
+            )
+        logged_in.set_xlabel("nodes")
+        logged_in.set_ylim(bottom=0)
+        logged_in.legend()
+        for axes in (left, right, declared, logged_in):
             axes.grid(visible=True, alpha=0.3)
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         plt.close(figure)

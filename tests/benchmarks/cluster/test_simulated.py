@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tests.benchmarks.cluster.logins import logins
 from tests.benchmarks.cluster.simulated import claim_bytes, heard_at_a_join, one_change, shards_that_move, table
+from tests.benchmarks.cluster.storms import storm
 
 
 def test_a_join_hears_all_in_few_words() -> None:
@@ -28,3 +30,18 @@ def test_claims_are_short() -> None:
 
 def test_tables() -> None:
     assert table([["a", "b"], ["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
+
+
+def test_a_storm_of_definitions_ends_with_the_same_everywhere() -> None:
+    found = storm(4, 40)
+    assert found.definitions == 2 * 40 + 1
+    # What all nodes declare at once is written by one of them; each tries it once.
+    assert found.writes == found.definitions + found.refused
+    assert found.refused >= 3
+    assert found.rounds < 10
+
+
+def test_all_devices_are_let_in_and_all_others_answered() -> None:
+    alone, together = logins(4, 400, 1), logins(4, 400, 50)
+    assert (alone.own, alone.heard) == (together.own, together.heard) == (100, 300)
+    assert together.bytes_each < alone.bytes_each < 500
