@@ -89,17 +89,18 @@ class NatsServer:
             listed = ", ".join(routes)
             cluster = f'cluster {{ name: tests, listen: "{child.LOOPBACK}:{cluster_port}", routes: [ {listed} ]'
             cluster += f"\n{cluster_lines} }}\n"
-        self._head = (
-            f"server_name: {name}\n"
-            f'listen: "{child.LOOPBACK}:{self.port}"\n'
-            f"jetstream {{ store_dir: {json.dumps(str(self.store))}, max_file_store: 1GB"
-            f"{', sync_interval: always' if sync_always else ''} }}\n{cluster}"
-        )
+        self._sync = ", sync_interval: always" if sync_always else ""
+        self._cluster = cluster
         self.configure(lines)
 
-    def configure(self, lines: str) -> None:
+    def configure(self, lines: str, *, file_store_max: str = "1GB") -> None:
         """Have other lines of its configuration beside the usual ones, from its next start on."""
-        self._configuration.write_text(self._head + lines)
+        self._configuration.write_text(
+            f"server_name: {self.name}\n"
+            f'listen: "{child.LOOPBACK}:{self.port}"\n'
+            f"jetstream {{ store_dir: {json.dumps(str(self.store))}, max_file_store: {file_store_max}{self._sync} }}\n"
+            f"{self._cluster}{lines}"
+        )
 
     @property
     def address(self) -> str:
@@ -192,7 +193,12 @@ def nats_server(
 
 @contextmanager
 def nats_cluster(
-    directory: Path, count: int = 3, *, lines: str = ACCOUNTS, cluster_lines: str = ""
+    directory: Path,
+    count: int = 3,
+    *,
+    lines: str = ACCOUNTS,
+    cluster_lines: str = "",
+    file_store_max: str = "1GB",
 ) -> Iterator[list[NatsServer]]:
     """So many running servers as a JetStream cluster that has a leader, ended at the end; as NatsServer has it."""
     ports = free_ports(2 * count)
@@ -210,6 +216,7 @@ def nats_cluster(
     ]
     try:
         for server in servers:
+            server.configure(lines, file_store_max=file_store_max)
             server.start()
         servers[0].wait_until(lambda: answers(servers, with_jetstream=True), "a leader of JetStream")
         yield servers

@@ -190,8 +190,13 @@ SMALL_ACCOUNT = ACCOUNTS.replace("jetstream: enabled", "jetstream: { max_file: 3
 
 
 @pytest.mark.limits(seconds=300)
-def test_an_account_without_room_stops_what_is_replicated_and_nothing_else(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(
+    ("lines", "file_store_max", "words"),
+    [(SMALL_ACCOUNT, "1GB", "resource limits exceeded"), (ACCOUNTS, "1MB", "insufficient resources")],
+    ids=["the account's", "the servers'"],
+)
+def test_a_limit_of_all_streams_stops_what_is_replicated_and_nothing_else(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, lines: str, file_store_max: str, words: str
 ) -> None:
     """Then the nodes' leases can't be written either."""
     if nats_server_path() is None:
@@ -199,14 +204,18 @@ def test_an_account_without_room_stops_what_is_replicated_and_nothing_else(
     # Servers tell each other only now and then how much an account has: until then more goes in than may.
     bodies = [f"{number}:".ljust(50_000, "x") for number in range(1_000)]
     directory = tmp_path_factory.mktemp("servers")
-    with nats_cluster(directory, lines=SMALL_ACCOUNT) as servers, Nodes(tmp_path, servers) as nodes:
+    with (
+        nats_cluster(directory, lines=lines, file_store_max=file_store_max) as servers,
+        Nodes(tmp_path, servers) as nodes,
+    ):
         n1 = nodes.start("n1", shards=1)
         with channel_of(n1) as channel:
             channel.queue_declare("own", durable=True)
             channel.queue_declare("q", durable=True, arguments=QUORUM)
             publish(channel, "own", ["a"])
             publisher = Publisher(n1, "q", bodies)
-            says(n1, "publishing is blocked until they do: there is no room for more, resource limits exceeded")
+            says(n1, "publishing is blocked until they do")
+            says(n1, f"there is no room for more, {words}")
             assert drained(channel, "own") == ["a"]
             assert len(publisher.confirmed) < len(bodies)
             for server in servers:
