@@ -6,6 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 from warren.gateway.cluster.errors import ClusterRefusedError
 from warren.gateway.cluster.names import CLUSTER, CONSTANTS, NODES, REBALANCE, SHARDS, node_key
 from warren.gateway.nats import jetstream, requirements
@@ -26,6 +28,9 @@ _log = logging.getLogger("warren.cluster")
 
 FORMAT: Final = 1
 """Of what nodes keep in NATS; nodes of another one aren't taken."""
+
+RETRY_S: Final = 0.1
+"""Before it is looked again at what another node is writing."""
 
 
 class Joining:
@@ -50,32 +55,41 @@ class Joining:
         requirements.check_server(info, where)
         for name in (CLUSTER, NODES, SHARDS):
             await make_bucket(self._client, Bucket(name), self._replicas)
-        await self._agree()
-        if not await self._lease.take_over():
-            bucket = Bucket(NODES)
+        await self.agree()
+        await self.be_known()
+
+    async def be_known(self) -> None:
+        """Have this node's name, which nobody else has.  Raises ClusterRefusedError, NatsError."""
+        bucket = Bucket(NODES)
+        while not await self._lease.take_over():
             entry = await self._client.call(bucket.get(node_key(self._name)))
-            said = {} if entry is None else said_by(entry)
+            if entry is None or entry.is_gone:
+                # A write of somebody's is under way, maybe one of ours whose answer was lost; or it has just ended.
+                await trio.sleep(RETRY_S)
+                continue
+            said = said_by(entry)
             raise ClusterRefusedError(
                 f"another node of the cluster is called {self._name!r}, too (its Warren {said.get('version', '?')}): "
                 "give this one a name of its own (--node-name, or node_name) and, if its data directory is a copy of "
                 "the other's, an empty one; or stop the other one"
             )
 
-    async def _agree(self) -> None:
-        """The first node writes what all have in common; the others compare."""
+    async def agree(self) -> None:
+        """The first node writes what all have in common; the others compare.  Raises ClusterRefusedError, NatsError."""
         bucket = Bucket(CLUSTER)
-        entry = await self._client.call(bucket.get(CONSTANTS))
-        if entry is None or entry.is_gone:
+        while (entry := await self._client.call(bucket.get(CONSTANTS))) is None or entry.is_gone:
             value = json.dumps(self._constants).encode()
             try:
                 await self._client.call(bucket.write(CONSTANTS, value, 0 if entry is None else entry.revision))
-                _log.info("this is the first node of a new cluster: %d shards", self._constants["shards"])
-                return
             except ApiError as error:
                 if error.code not in WRONG_LAST_SEQUENCE:
                     raise
-            entry = await self._client.call(bucket.get(CONSTANTS))
-        found = {} if entry is None else said_by(entry)
+                # Another node's is under way, which refuses this one before it can be read, and may still fail.
+                await trio.sleep(RETRY_S)
+            else:
+                _log.info("this is the first node of a new cluster: %d shards", self._constants["shards"])
+                return
+        found = said_by(entry)
         for name, wanted in self._constants.items():
             if found.get(name) != wanted:
                 advice = "upgrade the older nodes" if name == "format" else f"set cluster_{name} = {found.get(name)}"

@@ -1391,6 +1391,7 @@ QUIET: Final = (
             "gateway.cluster.interest.BEAT_S",
             "gateway.cluster.interest.GATHER_S",
             "gateway.cluster.interest.RETRY_S",
+            "gateway.cluster.joining.RETRY_S",
             "gateway.cluster.retained.LOOK_S",
             "gateway.cluster.retained.RETRY_S",
             "gateway.cluster.sessions.GATHER_S",
