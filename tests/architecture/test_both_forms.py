@@ -30,8 +30,9 @@ def test_ci_runs_both_by_the_readmes_commands() -> None:
         assert re.fullmatch(pattern, command)
     lines = CI.splitlines()
     assert 'WARREN_COMPILE=1 bash -c "${test_command% && *}"' in lines, "fails where it can't be compiled"
-    assert 'bash -c "${test_command##* && } --form compiled" || result=$?' in lines
-    assert 'bash -c "$other_form" || result=$?' in lines
+    assert 'bash -c "${test_command##* && } --form compiled $slowest" || result=$?' in lines
+    assert 'bash -c "$other_form $slowest" || result=$?' in lines
+    assert 'slowest="--durations=40 --durations-min=5"' in lines, "nothing else comes with the README's commands"
     assert lines[-1] == 'exit "$result"'
 
 

@@ -19,8 +19,9 @@ import pytest
 TESTS: Final = Path(__file__).parents[1]
 
 FIRST: Final = (
-    "installation", "crash", "mutants", "docs", "interop", "browser", "examples", "mqtt", "conformance", "wire",
-    "simulation", "upgrade", "benchmarks", "durability", "testing", "stomp", "support",
+    "installation", "crash", "gateway/cluster", "mutants", "docs", "interop", "browser", "examples", "mqtt",
+    "conformance", "wire", "simulation", "upgrade", "plugins/shovel", "benchmarks", "durability", "testing", "stomp",
+    "support", "gateway/nats", "gateway/command_line", "plugins/federation", "embedding",
 )  # fmt: skip
 """Folders whose files take seconds to minutes, those with the longest first."""
 
@@ -56,5 +57,6 @@ def long_first(items: list[pytest.Item]) -> None:
 
 
 def _rank(file: Path) -> int:
-    folder = file.relative_to(TESTS).parts[0] if file.is_relative_to(TESTS) else ""
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)
+    inside = file.relative_to(TESTS).parts if file.is_relative_to(TESTS) else ()
+    folders = ["/".join(inside[:depth]) for depth in (1, 2)]
+    return min((FIRST.index(folder) for folder in folders if folder in FIRST), default=len(FIRST))
