@@ -5,6 +5,7 @@ The node is whole, with its words encoded and decoded; what the others say is ma
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def logins(nodes: int, devices: int, together: int) -> Logins:
     others = [f"n{number}" for number in range(1, nodes)]
     claims.set_nodes(others)
     exchange.words()
+    gc.collect()  # or somebody else's garbage is collected meanwhile
     own = devices // nodes
     own_s = heard_s = 0.0
     said_bytes = heard_bytes = answered = 0
