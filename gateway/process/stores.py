@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -54,7 +55,7 @@ def open_stores(config: Config) -> tuple[StorageEngine, DefinitionStore]:
     if process.in_memory or directory is None:
         return MemoryEngine(), MemoryDefinitionStore()
     remove_links(Path(directory))
-    definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME)
+    definitions = SqliteDefinitionStore(Path(directory) / DEFINITIONS_NAME, checkpointing=threading.Lock())
     try:
         return DiskEngine(
             Path(directory), pause=partial(time.sleep, COMPACTION_PAUSE_S), clock_ns=time.monotonic_ns

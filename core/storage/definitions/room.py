@@ -35,6 +35,9 @@ stops."""
 LONG_LOG_BYTES: Final = 1000 * FRAME_BYTES
 """A log that is brought into the database, as SQLite by itself would do at this length: four MiB."""
 
+TOO_LONG_LOG_BYTES: Final = 4 * LONG_LOG_BYTES
+"""A log that doesn't wait for the next sync."""
+
 NEW_ROW_BYTES: Final = 1024
 """What a new row brings in new pages at most, of table and index, beside its value."""
 
@@ -110,6 +113,11 @@ class Room:
             return False
         self._used = self._look()
         return self._used >= LONG_LOG_BYTES
+
+    @property
+    def is_log_too_long(self) -> bool:
+        """Whether a log that is long is so long that it has to go into the database at once."""
+        return self._used >= TOO_LONG_LOG_BYTES
 
     def has_for(self, count: int) -> bool:
         """Whether the log has room for so many changes without values more, and the reserve behind it."""

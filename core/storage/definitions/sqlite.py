@@ -20,13 +20,16 @@ Identifiers.  A message log may hold a number taken from `next_id` although the 
 that uses it was synced; the number must still never be given again.  So numbers are reserved on disk, synced,
 in blocks before use. A clean close gives the unused rest of the block back.
 
-Checkpoints are made here and nowhere else, behind a commit that has made the log long or left no room in it: those
-that SQLite makes by itself say nothing of a sync that fails.
+Checkpoints are made here and nowhere else: those that SQLite makes by itself say nothing of a sync that fails.  One
+that is due because the log has become long is made by the next `sync`, in its thread (checkpoint.py).  Others are made
+by `commit`: where there is no room in the log, or where commits follow each other without a sync.
 
 Failures.  After any failure SQLite may have rolled the transaction back, and a failed fsync may have dropped
 pages that a second fsync would report as written.  So the first failure is remembered, and everything after
-it is refused.  What failed where nobody could be told, in a checkpoint, is told by the next `sync`, which is wanted
-then.
+it is refused.  What failed where nobody could be told, in a checkpoint of `commit`, is told by the next `sync`, which
+is wanted then.
+
+Longer than 400 lines because each call rests on how far transaction, log, sync and deletions have come.
 """
 
 from __future__ import annotations
@@ -34,18 +37,20 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from warren.core.errors import StorageError
+from warren.core.storage.definitions.checkpoint import CheckpointBeside, checkpoint
 from warren.core.storage.definitions.deletions import MARKER_KIND, ROWS_PER_SLICE, Deletion
 from warren.core.storage.definitions.encoding import decode_name, decode_value, encode_name, encode_value
 from warren.core.storage.definitions.places import wal_path
 from warren.core.storage.definitions.ranges import MARKERS, NTH, RANGE, Place, rows_of
 from warren.core.storage.definitions.room import Room
 from warren.core.storage.definitions.rows import NO_COUNTERS, PUT, RESERVE, SALVAGED
-from warren.core.storage.definitions.sqlite_errors import PRIMARY_CODE_MASK, damaged, storage_error
+from warren.core.storage.definitions.sqlite_errors import damaged, storage_error
 from warren.core.storage.definitions.sqlite_file import open_database
 from warren.core.storage.definitions.store import JSON, DefinitionStore, Row
 
@@ -61,9 +66,6 @@ LOAD_CHUNK_ROWS = 1000
 PIECE_ROWS = 32
 """Rows deleted at a time where the disk has no room for more: a third of what `RESERVE_BYTES` is for."""
 
-BENIGN_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
-"""Of a checkpoint that only couldn't do all of it now: somebody else reads, or there is no room for new pages."""
-
 DELETE = "DELETE FROM definitions WHERE position = ?"
 
 FIND = "SELECT position FROM definitions WHERE vhost = ? AND kind = ? AND name = ?"
@@ -75,6 +77,7 @@ class SqliteDefinitionStore(DefinitionStore):
     """Rows in the SQLite database at `path` (its directory exists); see the head of this file."""
 
     __slots__ = (
+        "_beside",
         "_checksums",
         "_commits",
         "_connection",
@@ -93,8 +96,13 @@ class SqliteDefinitionStore(DefinitionStore):
 
     durable: ClassVar[bool] = True
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open or make the database; raises StorageError when it is damaged or can't be used."""
+    def __init__(
+        self, path: str | os.PathLike[str], *, checkpointing: AbstractContextManager[object] | None = None
+    ) -> None:
+        """Open or make the database; raises StorageError when it is damaged or can't be used.
+
+        checkpointing: a lock, where `sync` is called in another thread than the rest.
+        """
         self._path = Path(path)
         self._dirty = False
         self._deletions: list[Deletion] = []
@@ -104,6 +112,7 @@ class SqliteDefinitionStore(DefinitionStore):
         self._synced_commits = 0
         opened, self._checksums, self._damage = open_database(self._path)
         self._connection: sqlite3.Connection | None = opened
+        self._beside: CheckpointBeside | None = None
         self._wal_descriptor = -1
         self._room = Room(-1, self._path)
         try:
@@ -117,6 +126,7 @@ class SqliteDefinitionStore(DefinitionStore):
             self._last_position: int = self._run("SELECT coalesce(max(position), 0) FROM definitions")[0][0]
             self._wal_descriptor = os.open(wal_path(self._path), os.O_RDWR)
             self._room = Room(self._wal_descriptor, self._path)
+            self._beside = CheckpointBeside(self._path, checkpointing or nullcontext())
         except OSError as error:
             self._release()
             raise StorageError(f"{wal_path(self._path)}: can't be opened ({error.strerror}).") from error
@@ -201,7 +211,10 @@ class SqliteDefinitionStore(DefinitionStore):
             self._commits += 1
             self._room.committed()
             if self._room.is_log_long():
-                self._checkpoint("PASSIVE")
+                if self._beside is None or self._room.is_log_too_long:
+                    self._checkpoint("PASSIVE")
+                else:
+                    self._beside.is_due = True
             if not self._room.has_in_log():
                 self._begin_log_anew()
 
@@ -210,6 +223,15 @@ class SqliteDefinitionStore(DefinitionStore):
         return self._synced_commits != self._commits or self._failure is not None
 
     def sync(self) -> None:
+        self._sync_log()
+        if self._beside is not None:
+            try:
+                self._beside.make()
+            except StorageError as error:
+                self._failure = error
+                raise
+
+    def _sync_log(self) -> None:
         self._refuse_after_failure()
         commits = self._commits
         try:
@@ -274,7 +296,7 @@ class SqliteDefinitionStore(DefinitionStore):
     def _reserve(self, counter: str, first_free: int) -> None:
         self._put_counter(counter, first_free)
         self.commit()
-        self.sync()
+        self._sync_log()
         self._ids_reserved[counter] = first_free
 
     def _finish(self) -> None:
@@ -293,11 +315,13 @@ class SqliteDefinitionStore(DefinitionStore):
         even on a disk that is full, unless it takes new pages."""
         if self._dirty or self._connection is None or self._failure is not None:
             return
-        for _ in range(2):
-            if self._checkpoint("RESTART"):
-                self._room.restarted()
-                return
-            self._room.drop_ballast()
+        # One that is being made beside this thread is waited for: it does what would have to be done here.
+        with self._beside.running if self._beside is not None else nullcontext():
+            for _ in range(2):
+                if self._checkpoint("RESTART"):
+                    self._room.restarted()
+                    return
+                self._room.drop_ballast()
 
     def _checkpoint(self, mode: str) -> bool:
         """Bring what is in the log into the database; whether that was all of it.
@@ -307,13 +331,10 @@ class SqliteDefinitionStore(DefinitionStore):
         if self._connection is None or self._failure is not None:
             return False
         try:
-            busy, frames, copied = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-        except sqlite3.OperationalError as error:
-            code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-            if code & PRIMARY_CODE_MASK not in BENIGN_CODES:
-                self._failure = storage_error(self._path, error)
+            return checkpoint(self._connection, mode, self._path)
+        except StorageError as error:
+            self._failure = error
             return False
-        return not busy and bool(frames == copied)
 
     def _is_leaving(self, kind: str, vhost: str, name: str, position: int) -> bool:
         return any(each.covers(kind, vhost, name, position) for each in self._deletions)
@@ -390,6 +411,9 @@ class SqliteDefinitionStore(DefinitionStore):
         if self._wal_descriptor >= 0:
             os.close(self._wal_descriptor)
             self._wal_descriptor = -1
+        if self._beside is not None:
+            self._beside.close()
+            self._beside = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -194,6 +194,8 @@ def test_the_log_is_brought_into_the_database_as_it_gets_long(sqlite_store: Sqli
     for number in range(3000):
         sqlite_store.put("queue", "/", str(number % 50), {"filler": "x" * 5000, "number": number})
         sqlite_store.commit()
+        if number % 10 == 0:
+            sqlite_store.sync()
     assert wal_path(path).stat().st_size < LONG_LOG_BYTES + RESERVE_BYTES + 3 * STEP_BYTES
 
 
@@ -213,5 +215,6 @@ def test_a_reader_beside_the_broker_holds_nothing_up(sqlite_store: SqliteDefinit
     for number in range(1500):
         sqlite_store.put("queue", "/", str(number % 50), {"filler": "x" * 5000, "number": number})
         sqlite_store.commit()
+        sqlite_store.sync()
     assert len(list(sqlite_store.load())) == 151
     assert sqlite_store._room._look() < LONG_LOG_BYTES + FRAME_BYTES * 10

@@ -256,6 +256,8 @@ class FailingCheckpoints:
 
 def fail_checkpoints(store: SqliteDefinitionStore, code: int) -> None:
     store._connection = FailingCheckpoints(store._connection, code)  # type: ignore[arg-type, assignment]
+    assert store._beside is not None
+    store._beside._connection = FailingCheckpoints(store._beside._connection, code)  # type: ignore[assignment]
 
 
 LARGE = {"filler": "x" * 5_000_000}
