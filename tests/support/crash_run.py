@@ -5,7 +5,8 @@ is another process and is killed wherever it happens to be: after a random numbe
 A few rounds end with SIGTERM instead, since a start after a clean stop believes more of what it finds; and before a
 few restarts a start is killed at a random moment, as a broker that crashes may do it twice.
 
-Most rounds run with small segments (`crash_serve`), so that segments begin, die and are rewritten all the time.
+Most rounds run with small segments (`crash_serve`), so that segments begin, die and are rewritten all the time.  Some
+have a disk that takes long: then a kill takes much with it that consumers had already.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from tests.support.crash_history import History
 from tests.support.crash_link import CrashLink
 from tests.support.crash_reader import Reader, read_definitions
 from tests.support.crash_roles import Consumer, Declarer, Mover, Numbers, Publisher, Role
+from tests.support.crash_serve import DISK_S, DISK_TAKES
 from tests.support.warren_process import PYTHON_PATH, READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 
 PUBLISHERS = 4
@@ -124,7 +126,8 @@ class CrashRun:
     def _start(self) -> child.Child:
         (self._directory / "ready.json").unlink(missing_ok=True)
         segment_bytes = str(self._chance.choice(SEGMENT_BYTES))
-        command = [sys.executable, "-m", "tests.support.crash_serve", segment_bytes, "serve"]
+        disk_s = str(self._chance.choice(DISK_S))
+        command = [sys.executable, "-m", "tests.support.crash_serve", DISK_TAKES, disk_s, segment_bytes, "serve"]
         command += ["--data-dir", str(self._data_directory), "--listen-only", "amqp=127.0.0.1:0"]
         command += ["--ready-file", str(self._directory / "ready.json"), "--set", "backlog_bytes_max=1MiB"]
         return child.start(command, self._log, {**os.environ, "PYTHONPATH": PYTHON_PATH}, REPOSITORY)

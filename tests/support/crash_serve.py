@@ -23,6 +23,9 @@ from warren.gateway.process.disk_thread import DiskThread
 
 DISK_TAKES: Final = "--disk-takes"
 
+DISK_S: Final = (0.0, 0.0, 0.02, 0.2)
+"""What crash tests choose from for it, for each start."""
+
 
 class SlowDiskThread(DiskThread):
     """Waits before each write."""

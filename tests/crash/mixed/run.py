@@ -45,7 +45,7 @@ from tests.support import child
 from tests.support import crash_link as link
 from tests.support.amqp_wire import Address
 from tests.support.crash_link import CHANNEL, CrashLink
-from tests.support.crash_serve import DISK_TAKES
+from tests.support.crash_serve import DISK_S, DISK_TAKES
 from tests.support.warren_process import PYTHON_PATH, READY_TIMEOUT_S, REPOSITORY, STOP_GRACE_S
 from warren.adapters.mqtt.codec import versions
 
@@ -57,9 +57,6 @@ PLACES: Final = (*QUEUES, "mqtt1", "mqtt2", STREAM)
 
 SEGMENT_BYTES: Final = (1 << 20, 4 << 20, 64 << 20)
 """Sizes of segments of the message log, one of which each start draws; the last is the broker's own."""
-
-DISK_S: Final = (0.0, 0.0, 0.02, 0.2)
-"""How long the disk lets each write of a run wait: the longer, the more a kill takes with it that has come already."""
 
 LOAD_S_MAX: Final = 1.5
 """Length of a load that is ended by time."""
