@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from warren.core.cluster.unowned import UnownedQueue
+from warren.core.cluster.unowned import UNKNOWN, UnownedQueue
 from warren.core.compiled import mypyc_attr
 from warren.core.queues.argument import Argument
 from warren.core.queues.base import Columns, Queue
@@ -33,7 +33,7 @@ class AwayQueue(UnownedQueue):
 
     home: str
 
-    columns: ClassVar[Columns] = {"state": lambda queue: "down", "node": lambda queue: queue.home}
+    columns: ClassVar[Columns] = {"state": lambda queue: "down", "node": lambda queue: queue.home, **UNKNOWN}
 
     @property
     def why(self) -> str:

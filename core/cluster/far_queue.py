@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from warren.core.queues.consumer import Consumer
     from warren.core.storage.definitions.store import JSON
 
+SHOWN: Final = ("messages", "messages_ready", "messages_unacknowledged", "messages_dlx", "consumers")
+"""Columns of listings that a node tells others of its queues."""
+
 
 UNKNOWN: Final = -1
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from warren.core.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping, Sequence
 
+    from warren.core.administration.listing.far import FarRow
+    from warren.core.administration.steps import Steps
     from warren.core.cluster.beyond import Beyond
+    from warren.core.cluster.figures import ClusterFigures
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
     from warren.core.routing.vhost import VirtualHost
@@ -88,6 +91,48 @@ class ClusterHook(Protocol):
         """What stands here for a durable queue that this node has by itself, wherever shards are.
 
         Raises PreconditionFailed (406) for arguments that can't be.
+        """
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Those that are in the cluster, by name, as far as is known; this one, too, once it has joined."""
+
+    def owners_of_shards(self) -> Sequence[str]:
+        """The node that has each shard, in the order of their numbers; empty where none has it."""
+
+    def figures(self) -> ClusterFigures:
+        """What is measured of it, for who counts."""
+
+    def shard_rows(self) -> Steps[list[dict[str, object]]]:
+        """Each shard with its `node`, and what that is doing with it where it is this one: `state`, `reason`, `queues`,
+        `messages`, `unconfirmed`.
+        """
+
+    def rows_elsewhere(self, what: str, where: tuple[str, str] | None = None) -> Awaitable[Sequence[FarRow]]:
+        """Rows of the other nodes in a listing (`connections`, `channels`...): of those that answer in time.
+
+        where: a column, and what it holds in the rows that are wanted.  Without it all are, as they were up to a second
+        ago.
+        """
+
+    def counts_elsewhere(self) -> Awaitable[Mapping[str, int]]:
+        """How many connections and channels the other nodes have, by these names."""
+
+    def count_elsewhere(self, queue: Queue | None = None) -> Awaitable[None]:
+        """Have queues of other nodes show what these say of them now: one, or all.  Those of a node that doesn't answer
+        in time show that.
+        """
+
+    def want_counts(self) -> None:
+        """The same of all, soon, for who can't wait."""
+
+    def close_elsewhere(
+        self, reason: str, *, name: str = "", vhost: str = "", user: str = "", node: str = ""
+    ) -> Awaitable[int]:
+        """Close the connection of a name, or all, or those of a virtual host or a user; how many were closed.
+
+        reason: what their clients are told.  node: the one that is asked; all others where it is empty.
+        Raises NotFound where the one that was named doesn't answer.
         """
 
     def is_there(self, node: str) -> bool:

@@ -14,7 +14,8 @@ on its way:
     deliveries     are settled there by their tags.  When the way is lost they go back there by themselves, and here
                    they are forgotten: settling them later does nothing.  When there is a way again, consumers are made
                    anew, without a word to clients, except those that asked to be told (`x-cancel-on-ha-failover`).
-    listings       show what the other node has said last.
+    listings       show what the other node has said last, and nothing where it has said nothing.  In a cluster it is
+                   asked about all its queues at once (`ClusterHook.count_elsewhere`), and tells by `told`.
 
 Nothing is stored here, whatever its durability; its number is that of the cluster's definition of it.
 
@@ -97,6 +98,7 @@ class RemoteQueue(Queue):
         "_order",
         "_overfull",
         "_rules",
+        "_silent",
         "_state",
         "_tags",
         "_takers",
@@ -114,9 +116,10 @@ class RemoteQueue(Queue):
     far: FarQueue
 
     columns: ClassVar[Columns] = {
-        "messages": lambda queue: queue.known("messages", 0),
-        "messages_unacknowledged": lambda queue: queue.known("messages_unacknowledged", 0),
-        "messages_dlx": lambda queue: queue.known("messages_dlx", 0),
+        "messages": lambda queue: queue.known("messages", None),
+        "messages_ready": lambda queue: queue.known("messages_ready", None),
+        "messages_unacknowledged": lambda queue: queue.known("messages_unacknowledged", None),
+        "messages_dlx": lambda queue: queue.known("messages_dlx", None),
         "consumers": lambda queue: queue.consumer_count,
         "state": lambda queue: queue.state,
         "node": lambda queue: queue.far.node,
@@ -142,6 +145,7 @@ class RemoteQueue(Queue):
         self._looking = False
         self._overfull = False
         self._closed = False
+        self._silent = False
         self._number = 0
         self._state = "running"
         self._rules = self._rules_under({})
@@ -153,11 +157,12 @@ class RemoteQueue(Queue):
 
     @property
     def state(self) -> str:
-        """`running`, or `down` while there is no way to the node that has it, as far as is known."""
+        """`running`; `down` while there is no way to the node that has it, as far as is known; `no answer` where that
+        node was asked about it and said nothing."""
         cluster = self.vhost.broker.cluster
         if cluster is not None and not self.far.is_open and not cluster.is_there(self.far.node):
             return "down"
-        return self._state
+        return "no answer" if self._silent and self._state == "running" else self._state
 
     def known(self, column: str, otherwise: JSON) -> JSON:
         """What the other node said last of a column; asks again when that was a while ago."""
@@ -358,10 +363,18 @@ class RemoteQueue(Queue):
 
     def _look_again(self) -> None:
         broker = self.vhost.broker
-        if self._looking or self._closed or not self.far.is_open:
+        if self._looking or self._closed or broker.now_ms - self._looked_at_ms < LOOK_EVERY_MS:
             return
-        if broker.now_ms - self._looked_at_ms >= LOOK_EVERY_MS:
+        if broker.cluster is not None:
+            broker.cluster.want_counts()
+        elif self.far.is_open:
             self.look()
+
+    def told(self, columns: Mapping[str, JSON] | None) -> None:
+        """What the other node has said of the queue, asked about all of its own; None where it hasn't answered."""
+        self._looked_at_ms = self.vhost.broker.now_ms
+        self._silent = columns is None
+        self._known = columns or {}
 
     def look(self, answer: Answer[None] = ignore) -> None:
         """Ask what listings are to show; the answer says that it is known."""
@@ -373,6 +386,7 @@ class RemoteQueue(Queue):
             if isinstance(columns, BrokerError):
                 answer(columns)
                 return
+            self._silent = False
             self._known = columns
             answer(None)
 

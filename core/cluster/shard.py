@@ -97,9 +97,10 @@ class Shard:
             positions, _ = self.stored.pop(number)
             self.engine.settle_positions(number, positions)
 
-    def give_up(self) -> None:
-        """It isn't this node's any more: what has no answer yet may be lost, and is refused."""
+    def give_up(self) -> int:
+        """It isn't this node's any more: what has no answer yet may be lost, and is refused; how many publishes."""
         refused = self._in_flush + self._waiting
         self._in_flush, self._waiting = [], []
         for receipt in refused:
             receipt.answer(taken=False)
+        return len(refused)

@@ -43,6 +43,16 @@ HELD_MAX: Final = 20_000
 REFUSAL: Final = "no node of the cluster has its shard at the moment"
 
 
+def _unknown(queue: Queue) -> object:
+    return None
+
+
+UNKNOWN: Final[Columns] = dict.fromkeys(
+    ("messages", "messages_ready", "messages_unacknowledged", "messages_dlx"), _unknown
+)
+"""What is shown of a queue that can't be asked how many messages it has: nothing."""
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class UnownedQueue(Queue):
     """See the head of this file.  held: what was published to it and may still get there, with whom to answer."""
@@ -57,7 +67,7 @@ class UnownedQueue(Queue):
     known_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.known_arguments
     consumer_arguments: ClassVar[tuple[Argument, ...]] = QuorumQueue.consumer_arguments
 
-    columns: ClassVar[Columns] = {"state": lambda queue: "no owner", "node": lambda queue: ""}
+    columns: ClassVar[Columns] = {"state": lambda queue: "no owner", "node": lambda queue: "", **UNKNOWN}
 
     def prepare(self) -> None:
         rules_from_arguments(self.description, self.arguments)

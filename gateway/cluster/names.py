@@ -20,6 +20,9 @@ DIRECTORY: Final = "shards"
 CONSTANTS: Final = "constants"
 REBALANCE: Final = "rebalance"
 
+ASK: Final = "warren.ask"
+"""Where nodes are asked what they have; each by its name behind it."""
+
 _NODE: Final = "node."
 _SHARD: Final = "shard."
 _STREAM: Final = "stream."
@@ -28,6 +31,11 @@ _STREAM: Final = "stream."
 def node_key(name: str) -> str:
     """The key of a node's lease: names may have letters that keys may not."""
     return _NODE + base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def ask_subject(name: str) -> str:
+    """Where a node is asked."""
+    return f"{ASK}.{base64.urlsafe_b64encode(name.encode()).decode().rstrip('=')}"
 
 
 def shard_key(number: int) -> str:

@@ -9,7 +9,7 @@ Longer than 400 lines because it answers both what the broker asks and what the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -29,8 +29,10 @@ from warren.core.errors import StorageError
 from warren.core.exchanges.stable_hash import stable_hash
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.gateway.cluster import status
+from warren.gateway.cluster.asking import Asking
 from warren.gateway.cluster.connecting import options_of
 from warren.gateway.cluster.errors import ClusterRefusedError
+from warren.gateway.cluster.figures import figures_of
 from warren.gateway.cluster.forgetting import forget
 from warren.gateway.cluster.identity import identity_of
 from warren.gateway.cluster.interest import InterestExchange
@@ -48,8 +50,11 @@ from warren.gateway.version import WARREN_VERSION
 
 if TYPE_CHECKING:
     from warren.adapters.mqtt.sessions.claims import Claims
+    from warren.core.administration.listing.far import FarRow
+    from warren.core.administration.steps import Steps
     from warren.core.broker import Broker
     from warren.core.cluster.beyond import Beyond
+    from warren.core.cluster.figures import ClusterFigures, Tally
     from warren.core.cluster.shard import Shard
     from warren.core.messages.field_table import FieldValue
     from warren.core.queues.base import Queue
@@ -95,6 +100,7 @@ class ClusterNode:
 
     directory: the data directory.  state: one of the words above.  why: what keeps it from joining, for people.
     owners: the name of the node that has a shard.  troubles: why this node let a shard go, in words.
+    tallies: what has happened to shards here since the start.  leases_lost: how often a lease was, of whatever.
     make_links: makes the links to other nodes; without it their queues
     can't be reached from here, and the other way round.
     """
@@ -119,6 +125,7 @@ class ClusterNode:
         self.links: ClusterLinks | None = None
         self.interest: InterestExchange | None = None
         self.claims: Claims
+        self.asking = Asking(broker, self.name, self._others, lambda: self.is_connected)
         self._make_links = make_links
         self._moved: set[int] = set()
         self._has_moved = trio.Event()
@@ -134,6 +141,8 @@ class ClusterNode:
         self._put_off: dict[int, float] = {}
         self._stray_since_s: dict[int, float] = {}
         self.troubles: dict[int, str] = {}
+        self.tallies: dict[int, Tally] = {}
+        self.leases_lost = 0
         self.definitions: SharedDefinitions
         self.retained: RetainedExchange
         self._lease: Lease
@@ -229,6 +238,11 @@ class ClusterNode:
         return self._client is not None and self._client.is_connected
 
     @property
+    def holds_lease(self) -> bool:
+        """Whether its place in the cluster is its own, as far as is known."""
+        return self.state in (JOINED, DRAINING) and self._lease.is_fresh
+
+    @property
     def client(self) -> TrioClient:
         """To the NATS servers; there is one from the start on."""
         assert self._client is not None
@@ -238,6 +252,31 @@ class ClusterNode:
     def nodes(self) -> dict[str, Node]:
         """Those that are there, by name."""
         return {node.name: node for node in self._nodes.rows.values()}
+
+    def _others(self) -> list[str]:
+        return [node.name for node in self._nodes.rows.values() if node.name != self.name]
+
+    async def rows_elsewhere(self, what: str, where: tuple[str, str] | None = None) -> Sequence[FarRow]:
+        """See ClusterHook."""
+        return await self.asking.rows(what, where)
+
+    async def counts_elsewhere(self) -> Mapping[str, int]:
+        """See ClusterHook."""
+        return await self.asking.counts()
+
+    async def count_elsewhere(self, queue: Queue | None = None) -> None:
+        """See ClusterHook."""
+        await self.asking.count(queue)
+
+    def want_counts(self) -> None:
+        """See ClusterHook."""
+        self.asking.want_counts()
+
+    async def close_elsewhere(
+        self, reason: str, *, name: str = "", vhost: str = "", user: str = "", node: str = ""
+    ) -> int:
+        """See ClusterHook."""
+        return await self.asking.close(reason, name=name, vhost=vhost, user=user, node=node)
 
     def _here(
         self,
@@ -521,6 +560,7 @@ class ClusterNode:
         self.state, self.why = JOINED, ""
         _log.info("this is node '%s' of the cluster", self.name)
         nursery.start_soon(self._keep_node)
+        nursery.start_soon(self.asking.run, self.hub, self.client)
         for table, name in ((self._nodes, NODES), (self._shards, SHARDS), (self._asked, CLUSTER)):
             nursery.start_soon(self._watch, table, Bucket(name))
         nursery.start_soon(self.definitions.run, self.hub, self.client)
@@ -587,6 +627,7 @@ class ClusterNode:
         """Keep this node's place; one that was lost is taken again, unless somebody else has the name now."""
         while True:
             why = await self._lease.keep(lambda: True)
+            self.leases_lost += 1
             while not self._lease.is_fresh:
                 try:
                     if not await self._lease.take():
@@ -729,13 +770,22 @@ class ClusterNode:
         """What is wrong with this node's place in the cluster, or with its part in what all share; empty: nothing."""
         return self.why or self.definitions.membership.trouble
 
-    def status(self) -> dict[str, object]:
-        """The cluster as it is seen from here, for programs."""
-        return status.status_of(self)
+    async def status(self) -> tuple[dict[str, Any], list[str]]:
+        """The cluster as it is seen from here: for programs, and in words."""
+        found = await status.status_of(self)
+        return found, status.lines_of(found)
 
-    def status_lines(self) -> list[str]:
-        """The same in words."""
-        return status.lines_of(self)
+    def shard_rows(self) -> Steps[list[dict[str, object]]]:
+        """See ClusterHook."""
+        return status.shard_rows(self)
+
+    def figures(self) -> ClusterFigures:
+        """See ClusterHook."""
+        return figures_of(self)
+
+    def owners_of_shards(self) -> list[str]:
+        """See ClusterHook."""
+        return [self.owner_of(number) for number in range(self.shards)]
 
     def owner_of(self, number: int) -> str:
         """The node that has a shard; empty where none has."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from warren.core.cluster.figures import Tally
 from warren.core.cluster.shard import Shard
 from warren.core.errors import StorageError
 from warren.core.storage.replicated.engine import ReplicatedEngine
@@ -77,6 +78,7 @@ class OwnedShard:
         self.commits: ShardCommits | None = None
         self.ended = trio.Event()
         self._node = node
+        self._tally = node.tallies.setdefault(number, Tally())
         self._over = trio.Event()
         name = stream_name(number)
         self._stream = JetStreamShard(node.options, name)
@@ -117,6 +119,7 @@ class OwnedShard:
     def lose(self, why: str, again_s: float = FAILED_S) -> None:
         """It isn't to be this node's any more, at once.  again_s: when this node may try to have it again."""
         if self.state in (CLAIMING, ACTIVE):
+            self._tally.lost += self.state == ACTIVE
             self.state = LOST
             self.why = why
             self._node.put_off(self.number, again_s)
@@ -140,6 +143,7 @@ class OwnedShard:
         await self._node.detach(shard)
         with trio.move_on_after(HANDING_OVER_S):
             await commits.finish()
+        self._tally.handed_over += 1
         self._over.set()
         await self.ended.wait()
 
@@ -159,6 +163,7 @@ class OwnedShard:
         """Renew the lease; without it the shard is kept only as long as nobody can have it."""
         while True:
             why = await self._lease.keep(lambda: not self.is_slow)
+            self._node.leases_lost += 1
             reached_s = 0.0
             while not self._lease.is_fresh:
                 try:
@@ -196,6 +201,7 @@ class OwnedShard:
         await node.attach(shard)
         if self.state == CLAIMING:
             self.state = ACTIVE
+            self._tally.taken_over += 1
             node.troubles.pop(self.number, None)
             messages = sum(queue.ready_count for queue in shard.queues.values())
             took_ms = (trio.current_time() - began_s) * 1000
@@ -271,10 +277,10 @@ class OwnedShard:
         if shard is not None:
             if self.state != HANDING_OVER:
                 await self._node.detach(shard)
-            shard.give_up()
+            self._tally.refused += shard.give_up()
             if commits is not None:
                 await commits.stop()
-            shard.give_up()
+            self._tally.refused += shard.give_up()
             try:
                 shard.engine.close()
             except (OSError, StorageError) as error:

@@ -34,6 +34,7 @@ class Call(Generic[T_co]):
 
     answer: what it comes to, given all answers; may raise NatsError.  is_last: whether no answer follows this one.
     repeatable: to do it twice does no harm, so it is sent again where a connection ends before the answer.
+    patient: while nobody is there to answer, it is sent again for a while.
     """
 
     subject: str
@@ -42,6 +43,7 @@ class Call(Generic[T_co]):
     headers: Mapping[str, str] = field(default_factory=dict)
     is_last: Callable[[Reply], bool] = is_whole
     repeatable: bool = True
+    patient: bool = True
 
 
 def reply_of(message: Message, subject: str) -> Reply:

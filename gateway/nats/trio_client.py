@@ -153,7 +153,7 @@ class TrioClient:
                 return await self._ask(call, deadline)
             except (NatsDisconnected, NoResponders) as error:
                 # As the blocking client does it.
-                may_repeat = call.repeatable or isinstance(error, NoResponders)
+                may_repeat = call.patient if isinstance(error, NoResponders) else call.repeatable
                 if not may_repeat or trio.current_time() + RETRY_FIRST_S > deadline:
                     raise
                 await trio.sleep(RETRY_FIRST_S)
@@ -327,9 +327,12 @@ class TrioClient:
         inbox = session.request(call.subject, call.payload, call.headers)
         self._asked[inbox] = asked
         self._written.set()
-        with trio.move_on_at(min(deadline, trio.current_time() + self._options.answer_timeout_s)):
-            await asked.ready.wait()
-        self._asked.pop(inbox, None)
+        try:
+            with trio.move_on_at(min(deadline, trio.current_time() + self._options.answer_timeout_s)):
+                await asked.ready.wait()
+        finally:
+            # Whoever asked may have gone.
+            self._asked.pop(inbox, None)
         if asked.failure is not None:
             raise asked.failure
         if not asked.ready.is_set():

@@ -1,4 +1,4 @@
-"""The one node that there is, as answers of a cluster's API name it."""
+"""The node that answers, as answers of a cluster's API name it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ PRODUCT: Final = "Warren"
 class Node:
     """Facts that don't change while the broker runs, and where it listens.
 
+    alone: the name of a node that is in no cluster, so that all is on it; empty in one.
     sampler: of what somebody looks at.  login: how people log in to the page.
     """
 
@@ -26,6 +27,7 @@ class Node:
         self._context = context
         cluster = context.broker.cluster
         self.name = context.facts.node_name if cluster is None else cluster.name
+        self.alone = self.name if cluster is None else ""
         self.rabbitmq_version = context.options.text("product_version")
         self.python_version = platform.python_version()
         self.pid = os.getpid()

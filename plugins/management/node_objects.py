@@ -73,59 +73,74 @@ class Application(Object):
 
 
 class NodeObject(Object):
+    """Of other nodes of a cluster there is what they say of themselves there.  shards: of the cluster, that it has."""
+
     name: str
     type: str
     running: bool
-    being_drained: bool
-    partitions: list[str]
-    cluster_links: list[Table]
-    uptime: int
-    os_pid: str
-    processors: int
-    run_queue: int
-    rates_mode: str
-    fd_used: int
-    fd_used_details: Rate
-    fd_total: int
-    sockets_used: int
-    sockets_used_details: Rate
-    sockets_total: int
-    proc_used: int
-    proc_used_details: Rate
-    proc_total: int
-    context_switches: int
-    context_switches_details: Rate
-    mem_used: int
-    mem_used_details: Rate
-    mem_limit: int
-    mem_alarm: bool
-    mem_calculation_strategy: str
-    disk_free: int | None
-    disk_free_limit: int | None
-    disk_free_alarm: bool
-    connection_created: int
-    connection_created_details: Rate
-    connection_closed: int
-    connection_closed_details: Rate
-    channel_created: int
-    channel_created_details: Rate
-    channel_closed: int
-    channel_closed_details: Rate
-    queue_declared: int
-    queue_declared_details: Rate
-    queue_created: int
-    queue_created_details: Rate
-    queue_deleted: int
-    queue_deleted_details: Rate
-    exchange_types: list[ExchangeType]
-    auth_mechanisms: list[Mechanism]
-    applications: list[Application]
-    contexts: list[ContextObject]
-    enabled_plugins: list[str]
-    config_files: list[str]
-    log_files: list[str]
-    db_dir: str
+    being_drained: bool | Missing = UNSET
+    partitions: list[str] | Missing = UNSET
+    cluster_links: list[Table] | Missing = UNSET
+    uptime: int | Missing = UNSET
+    os_pid: str | Missing = UNSET
+    processors: int | Missing = UNSET
+    run_queue: int | Missing = UNSET
+    rates_mode: str | Missing = UNSET
+    fd_used: int | Missing = UNSET
+    fd_used_details: Rate | Missing = UNSET
+    fd_total: int | Missing = UNSET
+    sockets_used: int | Missing = UNSET
+    sockets_used_details: Rate | Missing = UNSET
+    sockets_total: int | Missing = UNSET
+    proc_used: int | Missing = UNSET
+    proc_used_details: Rate | Missing = UNSET
+    proc_total: int | Missing = UNSET
+    context_switches: int | Missing = UNSET
+    context_switches_details: Rate | Missing = UNSET
+    mem_used: int | Missing = UNSET
+    mem_used_details: Rate | Missing = UNSET
+    mem_limit: int | Missing = UNSET
+    mem_alarm: bool | Missing = UNSET
+    mem_calculation_strategy: str | Missing = UNSET
+    disk_free: int | Missing | None = UNSET
+    disk_free_limit: int | Missing | None = UNSET
+    disk_free_alarm: bool | Missing = UNSET
+    connection_created: int | Missing = UNSET
+    connection_created_details: Rate | Missing = UNSET
+    connection_closed: int | Missing = UNSET
+    connection_closed_details: Rate | Missing = UNSET
+    channel_created: int | Missing = UNSET
+    channel_created_details: Rate | Missing = UNSET
+    channel_closed: int | Missing = UNSET
+    channel_closed_details: Rate | Missing = UNSET
+    queue_declared: int | Missing = UNSET
+    queue_declared_details: Rate | Missing = UNSET
+    queue_created: int | Missing = UNSET
+    queue_created_details: Rate | Missing = UNSET
+    queue_deleted: int | Missing = UNSET
+    queue_deleted_details: Rate | Missing = UNSET
+    exchange_types: list[ExchangeType] | Missing = UNSET
+    auth_mechanisms: list[Mechanism] | Missing = UNSET
+    applications: list[Application] | Missing = UNSET
+    contexts: list[ContextObject] | Missing = UNSET
+    enabled_plugins: list[str] | Missing = UNSET
+    config_files: list[str] | Missing = UNSET
+    log_files: list[str] | Missing = UNSET
+    db_dir: str | Missing = UNSET
+    shards: int | Missing = UNSET
     disk_free_details: Rate | Missing = UNSET
+
+
+class ShardObject(Object):
+    """A shard of a cluster.  node: that has it; empty where none has.  The figures are of those that this node has."""
+
+    shard: int
+    node: str
+    state: str
+    reason: str
+    queues: int | Missing = UNSET
+    messages: int | Missing = UNSET
+    unconfirmed: int | Missing = UNSET
 
 
 class Memory(Object):

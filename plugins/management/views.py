@@ -7,13 +7,14 @@ where more rows are shown than can be, there are none.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from warren.core.administration.definitions_json.field_values import table_to_json
-from warren.core.administration.listing.selecting import Condition, Query, contains, matches, select
+from warren.core.administration.listing.kinds import QUEUES_NAME
+from warren.core.administration.listing.selecting import Condition, Query, contains, equals, matches, select
 from warren.core.frozen import frozen
 from warren.gateway.plugin import give_way, in_turns
 from warren.plugins.management.endpoint import Call, Listed
@@ -97,6 +98,7 @@ class View:
 
     sampled: what the sampler looks at, if anything.  described: the fields that `disable_stats=true` leaves;
     totals: those that `enable_queue_totals=true` adds to them.  Empty: all.
+    everywhere: what the other nodes of a cluster have of them is shown, too.
     """
 
     kind: str
@@ -104,6 +106,7 @@ class View:
     sampled: Sampled | None = None
     described: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
+    everywhere: bool = False
 
     def shown(self, names: Iterable[str]) -> dict[str, Field]:
         """The fields of these names."""
@@ -111,14 +114,10 @@ class View:
 
     def series(self, cells: Cells, look: Look) -> Series | None:
         """What is sampled of an object; None where nothing is."""
-        row, sampled = cells[ROW], self.sampled
-        if sampled is None or not look.rates:
+        row, sampled = cast("Row", cells[ROW]), self.sampled
+        if sampled is None or not look.rates or row.node_name:
             return None
-        read = (
-            partial(sampled.anew, row)
-            if sampled.anew is not None
-            else partial(_figures, sampled.figures, cast("Row", row))
-        )
+        read = partial(sampled.anew, row) if sampled.anew is not None else partial(_figures, sampled.figures, row)
         charts = OF_OBJECTS if look.charts else ()
         return look.node.sampler.of(sampled.what(row), partial(sampled.figures, row), read, charts=charts)
 
@@ -190,18 +189,23 @@ SERIES: Final = "the series"
 
 STATS: Final = Field(("message_stats",), _stats, sampled=True)
 IDLE: Final = Field((), _idle_since, sampled=True, omitted=True)
-NODE: Final = Field((), lambda cells, look: look.node.name)
+NODE: Final = Field((), lambda cells, look: cast("Row", cells[ROW]).node_name or look.node.name)
 
 
-async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
+async def listed(call: Call, view: View, *conditions: Condition, where: tuple[str, str] | None = None) -> Listed:
     """What a request for a list is answered with, by its `columns`, `sort`, `page`, `name` and so on.
 
-    conditions: what the objects must be like beside that.
+    conditions: what the objects must be like beside that.  where: a column, and what it must hold; others are asked
+    for no more.
     """
+    if where is not None:
+        conditions = (*conditions, equals(*where))
     wanted = _columns(call.query)
     shown = view.shown(_names(call, view, wanted))
     page, size = _page(call.query)
-    look = _look(call, view, None if page is None else size)
+    also = await _elsewhere(call, view, where)
+    count = call.broker.listings.kind(view.kind).count(call.broker, call.vhosts) + len(also)
+    look = _look(call, count if page is None else min(size, count))
     query = Query(
         view.kind,
         call.vhosts,
@@ -213,8 +217,9 @@ async def listed(call: Call, view: View, *conditions: Condition) -> Listed:
         None if page is None else size,
         ROW,
         conditions,
+        also,
     )
-    if page is None and call.broker.listings.kind(view.kind).count(call.broker, call.vhosts) > SHORT_COUNT:
+    if page is None and count > SHORT_COUNT:
         await call.place.turn()
     found = await in_turns(select(call.broker, query))
     rows = found.rows
@@ -276,11 +281,19 @@ def _made(
     return found
 
 
-def _look(call: Call, view: View, page_size: int | None) -> Look:
+async def _elsewhere(call: Call, view: View, where: tuple[str, str] | None) -> Sequence[Row]:
+    """The rows of the other nodes; for queues, which all nodes know, these are asked how many messages there are."""
+    cluster = call.broker.cluster
+    if cluster is None:
+        return ()
+    if view.kind == QUEUES_NAME:
+        await cluster.count_elsewhere()
+    return await cluster.rows_elsewhere(view.kind, where) if view.everywhere else ()
+
+
+def _look(call: Call, shown: int) -> Look:
     """How the objects of a list are looked at: if there are more than are sampled, they have no rates."""
     spans = spans_of(call.query)
-    count = call.broker.listings.kind(view.kind).count(call.broker, call.vhosts)
-    shown = count if page_size is None else min(page_size, count)
     return Look(call.node, spans, rates=shown <= OBJECTS_MAX, charts=bool(spans) and shown <= CHARTS_MAX)
 
 

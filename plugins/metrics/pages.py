@@ -89,6 +89,7 @@ def _aggregated(node: Node) -> Iterator[Family | None]:
     yield from summed_families(node, PREFIX)
     yield from link_families(node, PREFIX)
     yield from own_families(node)
+    yield from _of_cluster(node)
 
 
 def _per_object(node: Node) -> Iterator[Family | None]:
@@ -104,6 +105,15 @@ def _per_object(node: Node) -> Iterator[Family | None]:
         yield from families(node.broker, group, PREFIX)
     yield from link_families(node, PREFIX)
     yield from own_families(node)
+    yield from _of_cluster(node)
+
+
+def _of_cluster(node: Node) -> Iterator[Family]:
+    cluster = node.broker.cluster
+    if cluster is not None:
+        from warren.plugins.metrics.cluster import cluster_families
+
+        yield from cluster_families(cluster.figures())
 
 
 def _memory(node: Node) -> Iterator[Family | None]:

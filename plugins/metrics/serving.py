@@ -104,6 +104,7 @@ class MetricsServer:
         if path == "/":
             await say(200, INDEX)
             return
+        await self._node.know_identity()
         encoding = encoding_for(dict(request.headers).get(b"accept", b"").decode("latin-1"))
         try:
             pieces = page(self._node, path, asked, encoding, per_object=self._settings.per_object)

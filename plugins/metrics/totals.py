@@ -161,7 +161,8 @@ def node_families(node: Node, prefix: str) -> Iterator[Family]:
     for key, value in broker.churn.snapshot().items():
         name, about = CHURN[key]
         yield one(prefix + name, "counter", about, value)
-    yield one(f"{prefix}unreachable_cluster_peers_count", "gauge", "Other nodes that can't be reached.", 0)
+    unreachable = 0 if broker.cluster is None else broker.cluster.figures().unreachable
+    yield one(f"{prefix}unreachable_cluster_peers_count", "gauge", "Other nodes that can't be reached.", unreachable)
     yield from stall_families(broker.stalls)
     yield from _disk(node, prefix)
 

@@ -20,9 +20,9 @@ ROWS_PER_SLICE: Final = 100
 
 
 def rows(broker: Broker, listing: str, vhosts: Vhosts = None) -> Iterator[Row | None]:
-    """All objects of a kind that are still there; None after some of them."""
+    """All objects of a kind that are still there, and here: each node of a cluster shows its own.  None after some."""
     for number, row in enumerate(broker.listings.kind(listing).rows(broker, vhosts), 1):
-        if row.exists:
+        if row.exists and not row.is_elsewhere:
             yield row
         if number % ROWS_PER_SLICE == 0:
             yield None

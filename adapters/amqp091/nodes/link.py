@@ -50,7 +50,8 @@ LOGIN_MS: Final = 10_000
 class NodeLink:
     """A session in the sense of core.clients.transport.Session, over all its connections; see the head of this file.
 
-    node, vhost: where it leads.  connection: None while there is none.
+    node, vhost: where it leads.  connection: None while there is none.  opened_count: how often there was one that the
+    other node let in.
     """
 
     def __init__(
@@ -73,6 +74,17 @@ class NodeLink:
         self._beat: Deadline | None = None
         self._idle: Deadline | None = None
         self._told = ""
+        self.opened_count = 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a connection that can be used."""
+        return self.connection is not None and self.connection.opened and self.connection.closed is None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody wants a queue there."""
+        return bool(self._ways)
 
     def way_to(self, queue_name: str, near: NearQueue) -> Way:
         """The way to a queue of that node."""
@@ -193,6 +205,7 @@ class NodeLink:
     # Below
 
     def _opened(self, connection: LinkConnection) -> None:
+        self.opened_count += 1
         self._pause_ms = DIAL_LEAST_MS
         self._told = ""
         _log.info("link to node '%s' for vhost '%s' is there", self.node, self.vhost)

@@ -31,6 +31,7 @@ from warren.adapters.amqp091.sasl import Challenge, Vouched
 from warren.adapters.peers.node_proof import MECHANISM, AskedNode, NotProved
 from warren.core.access.accounts import BROKER, LoginRefused
 from warren.core.administration.listing.queues import QueueRow
+from warren.core.cluster.far_queue import SHOWN
 from warren.core.declaring.queues import delete_queue
 from warren.core.errors import AccessRefused, BrokerError, NotFound
 from warren.core.messages.address import Address
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from warren.core.queues.answer import Answer
     from warren.core.queues.base import Queue
     from warren.core.routing.receipt import Receipt
-
-SHOWN: Final = ("messages", "messages_ready", "messages_unacknowledged", "messages_dlx", "consumers")
-"""What is told of the queue."""
 
 BROWSED_AT_ONCE: Final = 200
 """Messages that are shown for one question; more are asked for by further ones."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from warren.core.administration.listing.column import Column, Row, on_request
+from warren.core.administration.listing.connections import node_of
 from warren.core.administration.listing.kind import Kind, Vhosts
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class ChannelRow(Row):
     def message_stats(self) -> Mapping[str, int]:
         """What happened to its messages: counts by name (core/counters.py)."""
         return self.counts.snapshot()
+
+    @on_request
+    def node(self) -> str:
+        """The node of a cluster that it is on; empty without a cluster."""
+        return node_of(self.client.vhost.broker)
 
     @on_request
     def message_rates(self) -> Mapping[str, float]:

@@ -78,6 +78,16 @@ class Row:
         """False once the object has gone, after which its columns mean nothing."""
         return True
 
+    @property
+    def node_name(self) -> str:
+        """The other node of a cluster that says this of an object of its own; empty for objects that are known here."""
+        return ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the object is another node's, which shows and counts it, too."""
+        return False
+
     def prepare(self) -> Iterator[None]:
         """Work out in slices what `slow_names` are computed from."""
         return iter(())

@@ -212,6 +212,11 @@ class ConnectionRow(Row):
         return self.client.counts.snapshot() if self.client else {}
 
     @on_request
+    def node(self) -> str:
+        """The node of a cluster that it is on; empty without a cluster."""
+        return node_of(self.broker)
+
+    @on_request
     def message_rates(self) -> Mapping[str, float]:
         """How fast these counts and the bytes grow, per second; sampled from the first time on that somebody asks."""
         return self.broker.rates.of(self.session, self._growing, self.broker.now_ms)
@@ -219,6 +224,11 @@ class ConnectionRow(Row):
     def _growing(self) -> Counts:
         octets = {"recv_oct": self.transport.received_bytes, "send_oct": self.transport.sent_bytes}
         return {**self.message_stats, **octets}
+
+
+def node_of(broker: Broker) -> str:
+    """The name of this node of a cluster; empty without a cluster."""
+    return broker.cluster.name if broker.cluster is not None else ""
 
 
 def _rows(broker: Broker, vhosts: Vhosts) -> Iterator[ConnectionRow]:

@@ -132,7 +132,7 @@ class Listings:
         """The function that computes a known column of a row; `message_stats.publish` is one entry of a column."""
         name, _, entry = column.partition(".")
         added = self._added.get(what, {}).get(name)
-        whole: Compute = added if added is not None else methodcaller("value", name)
+        whole: Compute = _of_here(added) if added is not None else methodcaller("value", name)
         return _entry_of(whole, entry) if entry else whole
 
 
@@ -140,6 +140,11 @@ def _built_in() -> Iterable[Kind]:
     from warren.core.administration.listing.built_in import BUILT_IN
 
     return BUILT_IN
+
+
+def _of_here(compute: Compute) -> Compute:
+    """A column that was added, which knows nothing of what is another node's."""
+    return lambda row: None if row.node_name else compute(row)
 
 
 def _entry_of(compute: Compute, entry: str) -> Compute:

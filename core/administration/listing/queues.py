@@ -50,6 +50,11 @@ class QueueRow(Row):
         """False once it is deleted, also if another of its name was declared."""
         return self.queue.vhost.queues.get(self.queue.name) is self.queue
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """See Row."""
+        return self.queue.is_remote
+
     def value(self, name: str) -> object:
         """What a column holds; what the queue's type has to say counts first."""
         own = self.queue.columns.get(name)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -78,7 +78,8 @@ class Query:
     order; None for all that each object has.  within: what is asked about at all.  conditions: all of them have to
     hold.  sort: the column to sort by, or what computes of a row what to sort by; None for the order in which things
     are kept.  offset, count: the page, in rows of the result; None for no end.  row_as: the name under which the row
-    itself is among its cells, for who knows more to compute of it.
+    itself is among its cells, for who knows more to compute of it.  also: rows beside those of the listing, of other
+    nodes of a cluster.
     """
 
     what: str
@@ -91,6 +92,7 @@ class Query:
     count: int | None = None
     row_as: str | None = None
     within: Sequence[Condition] = ()
+    also: Sequence[Row] = ()
 
 
 @frozen
@@ -161,7 +163,8 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     conditions = (*query.within, *query.conditions)
     looked_at = _names([each.column for each in conditions], query.sort if isinstance(query.sort, str) else None)
     cells_per_row = 1 + sum(each.cells for each in conditions) + (query.sort is not None)
-    for row in listings.kind(query.what).rows(broker, query.vhosts):
+    rows_here: Iterator[Row] = listings.kind(query.what).rows(broker, query.vhosts)
+    for row in chain(rows_here, _also(query)) if query.also else rows_here:
         if row.slow_names and not row.slow_names.isdisjoint(looked_at):
             yield from row.prepare()
         found.take(row)
@@ -190,6 +193,12 @@ def _select(broker: Broker, query: Query, slice_cells: int) -> Generator[None, N
     unanswered = sum(each.expression.unanswered for each in query.conditions if each.expression is not None)
     broker.limit_hits.count("work of a pattern", unanswered)
     return Selected(rows, found.total_count, found.filtered_count)
+
+
+def _also(query: Query) -> Iterator[Row]:
+    """Rows of other nodes, of the virtual hosts that are meant."""
+    vhosts = query.vhosts
+    return (row for row in query.also if vhosts is None or row.value("vhost") in vhosts)
 
 
 def _names(columns: Sequence[str], sort: str | None) -> set[str]:
@@ -266,7 +275,8 @@ def _showing(listings: Listings, query: Query) -> Callable[[Row], Cells]:
 
         def show_all(row: Row) -> Cells:
             cells = {name: row.value(name) for name in row.names()}
-            cells.update((name, compute(row)) for name, compute in added.items())
+            if not row.node_name:
+                cells.update((name, compute(row)) for name, compute in added.items())
             return cells
 
         return show_all

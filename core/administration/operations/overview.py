@@ -79,7 +79,9 @@ def _totals(broker: Broker, vhosts: Vhosts, slice_queues: int) -> Generator[None
         for queue in list(vhost.queues.values()):
             if vhost.queues.get(queue.name) is queue:
                 ready += queue.ready_count
-                unacknowledged += queue.unacked_count
+                # What other clients of another node's queue have is unsettled, too.
+                is_remote = queue.is_remote
+                unacknowledged += queue.kept_count - queue.ready_count if is_remote else queue.unacked_count
             looked_at += 1
             if looked_at % slice_queues == 0:
                 yield

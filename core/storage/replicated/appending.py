@@ -27,6 +27,11 @@ class Appender:
         self._chain = mark.chain
         self._parts: list[tuple[bytes, bytes]] = []
 
+    @property
+    def sequence(self) -> int:
+        """The last that is known to be there."""
+        return self._sequence
+
     def begin(self, base: int, offset: int, data: bytes) -> None:
         """Send what a flush writes there on its way; `end` waits for it.  Raises OwnershipLost, StorageError."""
         if self.lost:

@@ -76,6 +76,11 @@ class ReplicatedEngine(DiskEngine):
         """Why the shard isn't this node's any more, in words; empty while it is, as far as is known."""
         return self._appender.lost if self._appender is not None else "the shard hasn't been taken over"
 
+    @property
+    def last_sequence(self) -> int | None:
+        """Of the stream, as far as it was written from here; None before the shard has been taken over."""
+        return self._appender.sequence if self._appender is not None else None
+
     def recover(self) -> Iterator[tuple[int, Sequence[int], Sequence[int]]]:
         """Take the shard over, then read the log; it waits for the stream.
 

@@ -9,6 +9,7 @@ from warren.gateway.control.target import Answer, Control, RefusedError, Request
 from warren.gateway.control.word import VHOST, Option, Remote, word
 
 if TYPE_CHECKING:
+    from warren.core.queues.base import Queue
     from warren.gateway.cluster.node import ClusterNode
 
 ALONE: Final = "this is the only node, so that nobody's majority rests on it"
@@ -27,37 +28,44 @@ QUEUES_PER_SLICE: Final = 10_000
 @word(
     "", "the cluster: its name, its nodes, and whose its shards are", "Cluster status of the broker on {directory} ..."
 )
-def cluster_status(control: Control, request: Request) -> Answer:
+async def cluster_status(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does, by the same names."""
     from warren.core.administration import operations
     from warren.gateway.facts import node_name
     from warren.gateway.listening import listeners
     from warren.gateway.version import WARREN_VERSION
 
-    node, broker = node_name(), control.broker
+    broker, member = control.broker, _member(control)
+    node = node_name() if member is None else member.name
     name = operations.overview.cluster_name(broker) or _configured_name(control)
     there = [
         {"node": node, "interface": each.host, "port": each.port, "protocol": each.protocol, "purpose": each.purpose}
         for each in listeners(control.server.listening)
     ]
     maintenance = "under maintenance" if control.server.accepting.suspended else "not under maintenance"
+    versions: dict[str, object] = {
+        node: {"warren_version": WARREN_VERSION, "rabbitmq_version": control.product_version}
+    }
     found = {
         "cluster_name": name,
         "disk_nodes": [node],
         "ram_nodes": [],
         "running_nodes": [node],
         "partitions": {},
-        "versions": {node: {"warren_version": WARREN_VERSION, "rabbitmq_version": control.product_version}},
+        "versions": versions,
         "alarms": [{"node": node, "resource": each} for each in broker.alarms.raised()],
         "listeners": {node: there},
         "maintenance_status": {node: maintenance},
         "feature_flags": [],
     }
-    member = _member(control)
     if member is not None:
         names = sorted(member.nodes) or [member.name]
-        found |= {"disk_nodes": names, "running_nodes": names, "cluster": member.status()}
-        return value(found, "\n".join([f"Cluster name: {name}", *member.status_lines()]))
+        versions.update(
+            (each.name, {"warren_version": each.version}) for each in member.nodes.values() if each.name != node
+        )
+        status, words = await member.status()
+        found |= {"disk_nodes": names, "running_nodes": names, "cluster": status}
+        return value(found, "\n".join([f"Cluster name: {name}", *words]))
     lines = [
         f"Cluster name: {name}",
         f"Running nodes: {node} ({maintenance})",
@@ -117,17 +125,20 @@ def set_cluster_name(control: Control, request: Request) -> Answer:
 
 @word(
     "COUNT",
-    "succeed if so many nodes are there: one is",
+    "succeed if so many nodes are there: of a broker by itself one is",
     "Waiting for {0} nodes ...",
     remote=Remote.MANAGEMENT,
     example="1",
 )
 def await_online_nodes(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does, but for others it needn't wait."""
+    """As rabbitmqctl does, but it doesn't wait for nodes that aren't there yet."""
     (text,) = request.arguments
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise RefusedError(f"'{text}' is no number of nodes", codes.DATA)
-    if int(text) > 1:
+    member = _member(control)
+    if member is not None and int(text) > len(member.nodes):
+        raise RefusedError(f"{len(member.nodes)} nodes are there, not {text}", codes.TEMPORARY_FAILURE)
+    if member is None and int(text) > 1:
         raise RefusedError(f"there is one node, and there will be no {text}", codes.TEMPORARY_FAILURE)
     return done()
 
@@ -180,7 +191,7 @@ def check_if_metadata_store_is_initialized_with_data(control: Control, request: 
 
 @word(
     "QUEUE",
-    "the members of a quorum queue: this node",
+    "the members of a quorum queue: the node that has it",
     "Status of quorum queue {0} ...",
     options=(VHOST,),
     remote=Remote.MANAGEMENT,
@@ -188,11 +199,14 @@ def check_if_metadata_store_is_initialized_with_data(control: Control, request: 
 )
 def quorum_status(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues does.  There is no log of Raft, so its numbers are missing."""
+    from warren.core.administration.listing.queues import QueueRow
     from warren.gateway.facts import node_name
 
-    _quorum_queue(control, request)
-    row = {"Node Name": node_name(), "Raft State": "leader", "Membership": "voter"}
-    return table(tuple(row), [row])
+    node = QueueRow(_quorum_queue(control, request)).value("node")
+    if control.broker.cluster is None:
+        node = node_name()
+    row = {"Node Name": node, "Raft State": "leader", "Membership": "voter"}
+    return table(tuple(row), [row] if node else [])
 
 
 @word(
@@ -237,13 +251,14 @@ def reclaim_quorum_memory(control: Control, request: Request) -> Answer:
     return done()
 
 
-def _quorum_queue(control: Control, request: Request) -> None:
+def _quorum_queue(control: Control, request: Request) -> Queue:
     from warren.core.administration import operations
 
     name = request.arguments[0]
     queue = operations.queues.existing(control.broker, request.vhost, name)
     if queue.type_name != OF_QUORUM:
         raise RefusedError(f"queue '{name}' is a {queue.type_name} queue, not a quorum queue", codes.SOFTWARE)
+    return queue
 
 
 def _configured_name(control: Control) -> str:

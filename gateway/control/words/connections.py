@@ -22,15 +22,19 @@ _SECONDS_DIGITS_MAX: Final = 6
     "Closing connection {0} ...",
     example="'127.0.0.1:40123 -> 127.0.0.1:5672' maintenance",
 )
-def close_connection(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+async def close_connection(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, on whatever node of a cluster it is."""
     from warren.core.administration import operations
     from warren.core.errors import NotFound
 
-    wanted, *reason = request.arguments
+    wanted, *words = request.arguments
+    reason = " ".join(words) or DEFAULT_REASON
     try:
-        operations.connections.close(control.broker, wanted, " ".join(reason) or DEFAULT_REASON)
+        operations.connections.close(control.broker, wanted, reason)
     except NotFound as error:
+        cluster = control.broker.cluster
+        if cluster is not None and await cluster.close_elsewhere(reason, name=wanted):
+            return done()
         raise RefusedError(f"{error.text}; warren ctl list_connections pid name shows them", codes.DATA) from None
     return done()
 
@@ -42,13 +46,16 @@ def close_connection(control: Control, request: Request) -> Answer:
     options=(VHOST,),
     example="-p orders maintenance",
 )
-def close_all_connections(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+async def close_all_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, on all nodes of a cluster."""
     from warren.core.administration import operations
 
     vhost = request.vhost if request.options.get("vhost") else None
     reason = " ".join(request.arguments) or DEFAULT_REASON
-    return done(f"Closed {operations.connections.close_all(control.broker, reason, vhost=vhost)} connections")
+    count = operations.connections.close_all(control.broker, reason, vhost=vhost)
+    if control.broker.cluster is not None:
+        count += await control.broker.cluster.close_elsewhere(reason, vhost=vhost or "")
+    return done(f"Closed {count} connections")
 
 
 @word(
@@ -57,13 +64,16 @@ def close_all_connections(control: Control, request: Request) -> Answer:
     "Closing connections of user {0} ...",
     example="ada maintenance",
 )
-def close_all_user_connections(control: Control, request: Request) -> Answer:
-    """As rabbitmqctl does."""
+async def close_all_user_connections(control: Control, request: Request) -> Answer:
+    """As rabbitmqctl does, on all nodes of a cluster."""
     from warren.core.administration import operations
 
     user, *words = request.arguments
     reason = " ".join(words) or DEFAULT_REASON
-    return done(f"Closed {operations.connections.close_all(control.broker, reason, user=user)} connections")
+    count = operations.connections.close_all(control.broker, reason, user=user)
+    if control.broker.cluster is not None:
+        count += await control.broker.cluster.close_elsewhere(reason, user=user)
+    return done(f"Closed {count} connections")
 
 
 @word(

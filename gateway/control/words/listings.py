@@ -8,8 +8,8 @@ from warren.gateway.control.listing import listing
 from warren.gateway.control.target import Answer, Control, Request
 from warren.gateway.control.word import VHOST, Option, Remote, word
 
-UNAVAILABLE: Final = "unavailable"
-"""The state of a queue whose type nobody serves."""
+OFFLINE: Final = ("unavailable", "down", "no owner")
+"""The states of queues whose type nobody serves, and of those whose node, or whose shard's, isn't there."""
 
 
 @word(
@@ -24,14 +24,18 @@ UNAVAILABLE: Final = "unavailable"
 async def list_queues(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.queues.
 
-    Offline are queues that can't be served now, since what serves their type isn't there.  All are local.
+    Offline are queues that can't be served now, since what serves their type isn't there, or no node that has them.
+    Local are those that this node has; without a cluster, all.
     """
-    from warren.core.administration.listing.selecting import Condition
+    from warren.core.administration.listing.selecting import Condition, equals
 
     conditions = []
     if bool(request.options.get("online")) != bool(request.options.get("offline")):
         wanted = bool(request.options.get("offline"))
-        conditions.append(Condition("state", lambda state: (state == UNAVAILABLE) is wanted))
+        conditions.append(Condition("state", lambda state: (state in OFFLINE) is wanted))
+    cluster = control.broker.cluster
+    if cluster is not None and request.options.get("local"):
+        conditions.append(equals("node", cluster.name))
     return await listing(control, "queues", request.arguments, vhost=request.vhost, conditions=conditions)
 
 
@@ -87,7 +91,7 @@ async def list_consumers(control: Control, request: Request) -> Answer:
 )
 async def list_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.connections."""
-    return await listing(control, "connections", request.arguments)
+    return await listing(control, "connections", request.arguments, everywhere=True)
 
 
 @word(
@@ -100,7 +104,7 @@ async def list_connections(control: Control, request: Request) -> Answer:
 )
 async def list_mqtt_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.mqtt.listing)."""
-    return await listing(control, "mqtt_connections", request.arguments)
+    return await listing(control, "mqtt_connections", request.arguments, everywhere=True)
 
 
 @word(
@@ -113,7 +117,7 @@ async def list_mqtt_connections(control: Control, request: Request) -> Answer:
 )
 async def list_amqp10_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.amqp10.listing)."""
-    return await listing(control, "amqp10_connections", request.arguments)
+    return await listing(control, "amqp10_connections", request.arguments, everywhere=True)
 
 
 @word(
@@ -152,7 +156,7 @@ async def list_amqp10_links(control: Control, request: Request) -> Answer:
 )
 async def list_stomp_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stomp.listing)."""
-    return await listing(control, "stomp_connections", request.arguments)
+    return await listing(control, "stomp_connections", request.arguments, everywhere=True)
 
 
 @word(
@@ -165,7 +169,7 @@ async def list_stomp_connections(control: Control, request: Request) -> Answer:
 )
 async def list_stream_connections(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does: the columns of list_connections, and some more (adapters.stream.listing)."""
-    return await listing(control, "stream_connections", request.arguments)
+    return await listing(control, "stream_connections", request.arguments, everywhere=True)
 
 
 @word(
@@ -178,7 +182,7 @@ async def list_stream_connections(control: Control, request: Request) -> Answer:
 )
 async def list_channels(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does; the columns are those of core.administration.listing.channels."""
-    return await listing(control, "channels", request.arguments)
+    return await listing(control, "channels", request.arguments, everywhere=True)
 
 
 @word(

@@ -1,4 +1,8 @@
-"""Connections, channels and consumers; who may not see all of them sees the own."""
+"""Connections, channels and consumers; who may not see all of them sees the own.
+
+In a cluster connections and channels are those of all nodes, and each is closed on whatever node it is; consumers are
+those of this one.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +60,7 @@ CONNECTIONS: Final = View(
         "rate_limit": Field(("rate_limit",), lambda cells, look: cells["rate_limit"] or None, omitted=True),
     },
     Sampled(lambda row: row.session, lambda row: {"recv_oct": row.recv_oct, "send_oct": row.send_oct}),
+    everywhere=True,
 )
 
 CHANNELS: Final = View(
@@ -70,6 +75,7 @@ CHANNELS: Final = View(
         "message_stats": STATS,
     },
     Sampled(lambda row: row.counts, lambda row: row.message_stats),
+    everywhere=True,
 )
 
 
@@ -119,15 +125,18 @@ async def get_connections_of_vhost(call: Call) -> Listed:
 
 @endpoint("GET", "/connections/username/{user}", "Connections of a user.", answer=objects.Connection, lists=True)
 async def get_connections_of_user(call: Call) -> Listed:
-    return await listed(call, CONNECTIONS, *own(call), equals("user", call.path["user"]))
+    return await listed(call, CONNECTIONS, *own(call), where=("user", call.path["user"]))
 
 
 @endpoint("DELETE", "/connections/username/{user}", "Close all connections of a user; a reason in X-Reason.")
 async def delete_connections_of_user(call: Call) -> None:
     if call.path["user"] != call.user.name:
         check_tags(call.user, Needs.ADMINISTRATOR)
-    operations.connections.close_all(call.broker, reason_of(call), user=call.path["user"])
+    reason = reason_of(call)
+    operations.connections.close_all(call.broker, reason, user=call.path["user"])
     call.context.changed()
+    if call.broker.cluster is not None:
+        await call.broker.cluster.close_elsewhere(reason, user=call.path["user"])
 
 
 @endpoint("GET", "/connections/{connection}", "A connection.", answer=objects.Connection)
@@ -140,14 +149,19 @@ async def delete_connection(call: Call) -> None:
     found = await only(call, CONNECTIONS, "connection", whole=True)
     if found["user"] != call.user.name:
         check_tags(call.user, Needs.ADMINISTRATOR)
-    operations.connections.close(call.broker, call.path["connection"], reason_of(call))
-    call.context.changed()
+    name, node, cluster = call.path["connection"], str(found["node"]), call.broker.cluster
+    if cluster is None or node == call.node.name:
+        operations.connections.close(call.broker, name, reason_of(call))
+        call.context.changed()
+    elif not await cluster.close_elsewhere(reason_of(call), name=name, node=node):
+        raise NotFound(f"no connection has the name '{name}'")
 
 
 @endpoint("GET", "/connections/{connection}/channels", "Channels of a connection.", answer=objects.Channel, lists=True)
 async def get_channels_of_connection(call: Call) -> Listed:
-    await only(call, CONNECTIONS, "connection")
-    return await listed(call, CHANNELS, *own(call), equals("connection", call.path["connection"]))
+    node = (await only(call, CONNECTIONS, "connection", whole=True))["node"]
+    view = here(CHANNELS) if node == call.node.name else CHANNELS
+    return await listed(call, view, *own(call), where=("connection", call.path["connection"]))
 
 
 @endpoint(
@@ -158,7 +172,9 @@ async def get_channels_of_connection(call: Call) -> Listed:
     lists=True,
 )
 async def get_sessions_of_connection(call: Call) -> Listed:
-    await only(call, CONNECTIONS, "connection")
+    node = (await only(call, CONNECTIONS, "connection", whole=True))["node"]
+    if node != call.node.name:
+        raise NotFound(f"connection '{call.path['connection']}' is on node '{node}'; ask there")
     return await listed(call, AMQP10_SESSIONS, *own(call), equals("connection", call.path["connection"]))
 
 
@@ -175,7 +191,7 @@ async def get_channels_of_vhost(call: Call) -> Listed:
 @endpoint("GET", "/channels/{channel}", "A channel.", answer=objects.ChannelDetailed)
 async def get_channel(call: Call) -> object:
     found = await only(call, CHANNELS, "channel")
-    if "columns" not in call.query:
+    if "columns" not in call.query and found["node"] == call.node.name:
         consumers = await listed(_about_one(call, whole=True), CONSUMERS, equals("channel_pid", call.path["channel"]))
         found |= {"consumer_details": list(consumers.items), "deliveries": [], "publishes": []}
     return found
@@ -201,12 +217,20 @@ def _about_one(call: Call, *, whole: bool) -> Call:
     return replace(call, query=kept, body=None)
 
 
+def here(view: View) -> View:
+    """The same of this node alone."""
+    return replace(view, everywhere=False)
+
+
 async def only(call: Call, view: View, what: str, *, whole: bool = False) -> dict[str, object]:
     """The one that has the name in the path; NotFound, also where it isn't the user's to see."""
     name = call.path[what]
-    found = await listed(_about_one(call, whole=whole), view, *own(call), equals("name", name))
-    for each in found.items:
-        return dict(each)
+    # Others are asked about what isn't here.
+    views = [here(view), view] if view.everywhere and call.broker.cluster is not None else [view]
+    for place in views:
+        found = await listed(_about_one(call, whole=whole), place, *own(call), where=("name", name))
+        for each in found.items:
+            return dict(each)
     raise NotFound(f"no {what} has the name '{name}'")
 
 

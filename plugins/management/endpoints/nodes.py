@@ -1,4 +1,4 @@
-"""The node that there is: what it uses, and what of it there is."""
+"""The node that answers, what it uses, and what of it there is; in a cluster the others, as far as they are known."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from warren.plugins.management.views import with_rates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from warren.core.administration.operations.members import Member
     from warren.gateway.plugin import Context
     from warren.plugins.management.series import Figures
 
@@ -69,15 +70,36 @@ def _figures(context: Context) -> Figures:
     return found if resources.disk_free is None else {**found, "disk_free": resources.disk_free}
 
 
-@endpoint("GET", "/nodes", "The node.", needs=Needs.MONITORING, answer=node_objects.NodeObject, lists=True)
+@endpoint("GET", "/nodes", "The nodes.", needs=Needs.MONITORING, answer=node_objects.NodeObject, lists=True)
 async def get_nodes(call: Call) -> Listed:
-    return Listed([await _node(call)])
+    found = await _members(call)
+    return Listed([await _node(call, found), *(_other(call, each) for each in found[1:])])
 
 
-@endpoint("GET", "/nodes/{node}", "The node.", needs=Needs.MONITORING, answer=node_objects.NodeObject)
+@endpoint("GET", "/nodes/{node}", "A node.", needs=Needs.MONITORING, answer=node_objects.NodeObject)
 async def get_node(call: Call) -> object:
+    name, found = call.path["node"], await _members(call)
+    for each in found[1:]:
+        if each.node.name == name:
+            return _other(call, each)
     check_node(call)
-    return await _node(call)
+    return await _node(call, found)
+
+
+@endpoint(
+    "GET",
+    "/shards",
+    "Whose each shard of the cluster is; without a cluster there are none.",
+    needs=Needs.MONITORING,
+    answer=node_objects.ShardObject,
+    lists=True,
+)
+async def get_shards(call: Call) -> Listed:
+    cluster = call.broker.cluster
+    if cluster is None:
+        return Listed([])
+    rows = await in_turns(cluster.shard_rows())
+    return Listed(rows)
 
 
 @endpoint("GET", "/nodes/{node}/memory", "What memory is used for.", needs=Needs.MONITORING, answer=node_objects.Memory)
@@ -103,8 +125,41 @@ async def get_relative_memory(call: Call) -> object:
 
 def check_node(call: Call) -> None:
     """NotFound for another node than this."""
-    if call.path["node"] != call.node.name:
-        raise NotFound(f"there is no node '{call.path['node']}'; this is '{call.node.name}'")
+    name, cluster = call.path["node"], call.broker.cluster
+    if name == call.node.name:
+        return
+    if cluster is not None and name in cluster.nodes:
+        raise NotFound(f"node '{name}' answers that itself; this is '{call.node.name}'")
+    raise NotFound(f"there is no node '{name}'; this is '{call.node.name}'")
+
+
+async def _members(call: Call) -> list[Member]:
+    """The nodes of the cluster, this one first; none for a broker by itself."""
+    cluster = call.broker.cluster
+    if cluster is None:
+        return []
+    from warren.core.administration.operations.members import members
+
+    return await in_turns(members(call.broker, cluster))
+
+
+def _other(call: Call, member: Member) -> dict[str, object]:
+    """Another node: what it says of itself in the cluster.  What it uses, it knows alone."""
+    node = member.node
+    found: dict[str, object] = {"name": node.name, "type": "disc", "running": member.is_there}
+    if not member.is_there:
+        return found
+    found |= {"being_drained": node.is_draining, "shards": member.shard_count}
+    if node.started_at_ms:
+        found["uptime"] = max(0, call.broker.now_ms - node.started_at_ms)
+    if node.version:
+        found["applications"] = applications(node.version)
+    return found
+
+
+def applications(version: str) -> list[dict[str, object]]:
+    """What runs on a node with this version of Warren."""
+    return [{"name": PRODUCT.lower(), "description": PRODUCT, "version": version}]
 
 
 async def _memory(call: Call) -> dict[str, Any]:
@@ -118,16 +173,18 @@ async def _memory(call: Call) -> dict[str, Any]:
     }
 
 
-async def _node(call: Call) -> dict[str, object]:
+async def _node(call: Call, members: Sequence[Member]) -> dict[str, object]:
+    """This one.  members: as `_members` gives them."""
     node, resources = call.node, call.context.resources()
     raised = call.broker.alarms.raised()
     figures = _figures(call.context)
     series = node.sampler.of("the node", lambda: figures, partial(_figures, call.context), charts=OF_EVERYTHING)
+    of_cluster = {"shards": members[0].shard_count} if members else {}
     return {
         "name": node.name,
         "type": "disc",
         "running": True,
-        "being_drained": call.context.facts.suspended,
+        "being_drained": call.context.facts.suspended or any(each.node.is_draining for each in members[:1]),
         "partitions": [],
         "cluster_links": [],
         "uptime": node.uptime_ms,
@@ -147,12 +204,13 @@ async def _node(call: Call) -> dict[str, object]:
         "disk_free_alarm": "disk" in raised,
         "exchange_types": exchange_types(),
         "auth_mechanisms": [{"name": name, "description": "", "enabled": True} for name in MECHANISMS],
-        "applications": [{"name": PRODUCT.lower(), "description": PRODUCT, "version": node.warren_version}],
+        "applications": applications(node.warren_version),
         "contexts": contexts(call),
         "enabled_plugins": await _enabled_plugins(call),
         "config_files": [],
         "log_files": ["<stderr>"],
         "db_dir": str(call.context.facts.data_directory or ""),
+        **of_cluster,
     }
 
 

@@ -18,7 +18,7 @@ from warren.plugins.management.series import OF_EVERYTHING, OF_OBJECTS
 from warren.plugins.management.views import with_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from warren.core.broker import Broker
     from warren.plugins.management.series import Figures
@@ -43,6 +43,8 @@ def _listeners(call: Call) -> list[dict[str, object]]:
 
 async def _figures(broker: Broker, vhosts: Sequence[str] | None) -> Figures:
     """Of all messages of these virtual hosts, and of what comes and goes."""
+    if broker.cluster is not None:
+        await broker.cluster.count_elsewhere()
     found = await in_turns(operations.overview.totals(broker, vhosts))
     return {
         **await in_turns(operations.overview.message_counts(broker, vhosts)),
@@ -63,6 +65,10 @@ async def get_overview(call: Call) -> object:
     counts = {name: count for name, count in figures.items() if name not in churn and name not in LENGTH_NAMES}
     lengths = {name: figures[name] for name in LENGTH_NAMES}
     kinds = ("connections", "channels", "consumers", "exchanges", "queues")
+    others: Mapping[str, int] = {}
+    if broker.cluster is not None and vhosts is None:
+        # Other nodes don't tell virtual hosts apart.
+        others = await broker.cluster.counts_elsewhere()
     found: dict[str, object] = {
         "management_version": node.rabbitmq_version,
         "rates_mode": RATES_MODE,
@@ -79,7 +85,9 @@ async def get_overview(call: Call) -> object:
         "statistics_db_event_queue": 0,
         "message_stats": with_rates(counts, series, spans.get(MESSAGE_RATES)),
         "queue_totals": with_rates(lengths, series, spans.get(LENGTHS)),
-        "object_totals": {what: operations.overview.count(broker, what, vhosts) for what in kinds},
+        "object_totals": {
+            what: operations.overview.count(broker, what, vhosts) + others.get(what, 0) for what in kinds
+        },
     }
     if sees_everything(call.user):
         found |= {

@@ -60,10 +60,11 @@ QUEUES: Final = View(
     {
         **fields("name", "vhost", "type", "durable", "auto_delete", "exclusive"),
         "arguments": table("arguments"),
-        "node": Field(("node",), lambda cells, look: cells["node"] or look.node.name),
+        "node": Field(("node",), lambda cells, look: cells["node"] or look.node.alone),
         "replication": Field(("replication",), lambda cells, look: cells["replication"] or None, omitted=True),
         **fields("state", "policy", "operator_policy", "effective_policy_definition"),
-        **fields("consumers", "consumer_capacity", "consumer_utilisation", *LENGTH_NAMES),
+        **fields("consumers", "consumer_capacity", "consumer_utilisation"),
+        **{name: Field((name,), partial(_column, name), omitted=True) for name in LENGTH_NAMES},
         **details(LENGTHS, *LENGTH_NAMES),
         **fields("messages_ram", "messages_ready_ram", "messages_unacknowledged_ram", "messages_paged_out"),
         **fields("messages_persistent", "message_bytes", "message_bytes_ready", "message_bytes_unacknowledged"),
@@ -102,6 +103,8 @@ async def get_queues(call: Call) -> Listed:
 @endpoint("GET", "/queues/{vhost}/{queue}", "A queue, with its consumers.", answer=objects.QueueDetails)
 async def get_queue(call: Call) -> object:
     queue = operations.queues.existing(call.broker, call.vhost, call.path["queue"])
+    if queue.is_remote and call.broker.cluster is not None:
+        await call.broker.cluster.count_elsewhere(queue)
     found = one(call, QUEUES, await prepared(QueueRow(queue)))
     if "columns" not in call.query and not call.flag("disable_stats"):
         found["consumer_details"] = [one(call, CONSUMERS, ConsumerRow(each)) for each in queue.consumers]

@@ -1,10 +1,14 @@
-"""Replicas of quorum queues, as RabbitMQ answers on a single node: each queue has one, here, and it is the last."""
+"""Replicas of quorum queues, as RabbitMQ answers on a single node: each queue has one, where it is, and it is the last.
+
+In a cluster that is the node that has the queue's shard; its log's copies are NATS's.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from warren.core.administration import operations
+from warren.core.administration.listing.queues import QueueRow
 from warren.plugins.management.access import Needs
 from warren.plugins.management.bodies import GrowBody, ReplicaBody
 from warren.plugins.management.endpoint import Call, endpoint
@@ -39,8 +43,10 @@ OF_RAFT: Final = (
     answer=list[dict[str, Any]],
 )
 async def get_replicas(call: Call) -> object:
-    _quorum_queue(call)
-    return [{"Node Name": call.node.name, "Raft State": "leader", "Membership": "voter", **dict.fromkeys(OF_RAFT, "")}]
+    node = QueueRow(_quorum_queue(call)).value("node") or call.node.alone
+    if not node:
+        return []
+    return [{"Node Name": node, "Raft State": "leader", "Membership": "voter", **dict.fromkeys(OF_RAFT, "")}]
 
 
 @endpoint(

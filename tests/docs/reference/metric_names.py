@@ -18,6 +18,8 @@ import trio
 from tests.docs.reference.markdown import cell, code, joined, table
 from tests.plugins.metrics.scrape import open_metrics
 from warren.core.clients.login_attempts import Source
+from warren.core.cluster.figures import ClusterFigures, LinkFigures, ShardFigures
+from warren.plugins.metrics.cluster import cluster_families
 from warren.plugins.metrics.encoding import Encoding, Family, Series
 from warren.plugins.metrics.groups import GROUPS
 from warren.plugins.metrics.pages import (
@@ -68,6 +70,7 @@ Page = dict[str, Noted]
 def page() -> str:
     """The whole page."""
     pages = trio.run(_pages)
+    of_cluster = _of_cluster()
     whole, objects = pages[AGGREGATED], pages[PER_OBJECT]
     both = {name: whole.get(name, noted) for name, noted in {**whole, **objects}.items()}
     single = {name: noted for name, noted in both.items() if objects.get(name, noted).labels == noted.labels}
@@ -85,6 +88,8 @@ def page() -> str:
             _table(single, whole, objects, [name for name in single if name in whole and name not in ours]),
             "## Names of Warren's own",
             _table(single, whole, objects, ours),
+            "## Names of Warren's own in a cluster",
+            _table(of_cluster, of_cluster, {}, of_cluster),
             f"## Objects: sums in `{AGGREGATED}`, a series for each in `{PER_OBJECT}`",
             _table(both, whole, objects, summed),
             f"## `{DETAILED}`",
@@ -106,6 +111,18 @@ def _table(found: Page, whole: Page, objects: Page, names: Iterable[str]) -> str
         about = noted.about + ("" if name in whole else " No sum.")
         rows.append((code(name), noted.kind, " ".join(shown), cell(about)))
     return table(("name", "type", "labels", "what it says"), rows)
+
+
+def _of_cluster() -> Page:
+    """What a node of a cluster has besides."""
+    shard = ShardFigures(0, "n1", True, 1, 0, 0.0, 1, 1, 0, 0, 0)
+    link = LinkFigures("n2", "/", True, True, 1, 0)
+    found: Page = {}
+    for family in cluster_families(ClusterFigures(2, True, True, 0, 0, 0, [shard], [link])):
+        noted = found[family.name] = Noted(family.kind, family.about)
+        for each in family.series:
+            noted.labels |= dict.fromkeys(each.labels if each is not None else ())
+    return found
 
 
 async def _pages() -> Mapping[str, Page]:

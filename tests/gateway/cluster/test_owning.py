@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 async def test_a_flush_that_takes_too_long_lets_the_shard_go_unless_there_is_no_room() -> None:
     """Another node may have a better way to the stream, but none to one that is full."""
     node = SimpleNamespace(
-        options=Options(parse_servers("nats://127.0.0.1:1")), client=None, name="n1", identity="i", troubles={}
+        options=Options(parse_servers("nats://127.0.0.1:1")),
+        client=None,
+        name="n1",
+        identity="i",
+        troubles={},
+        tallies={},
     )
     owned = OwnedShard(cast("ClusterNode", node), 0)
     assert not owned.is_slow

@@ -71,7 +71,8 @@ function watchFrames(room, address, frames) {
     try {
       frames.show(await room.api.get(address, { watch: WATCH_S }, { signal }));
     } catch (error) {
-      refused = error.status === 401 || error.status === 403;
+      // Nor be one of this node: another one keeps its frames itself.
+      refused = [401, 403, 404].includes(error.status);
       if (!refused) {
         throw error;
       }

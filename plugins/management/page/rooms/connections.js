@@ -6,10 +6,12 @@ import { badge, element, linkTo } from '../views/dom.js';
 import { stateMark } from '../views/marks.js';
 import { ListTable } from '../views/table.js';
 
-const octets = (name) => (row) => `${sizeText(row[`${name}_details`]?.rate ?? 0)}/s`;
+/** Of another node's connections only that node knows how fast they are. */
+const octets = (name) => (row) => (row[`${name}_details`] ? `${sizeText(row[`${name}_details`].rate ?? 0)}/s` : '–');
 
 const COLUMNS = [
   { key: 'name', title: 'Name', needs: ['name', 'user_provided_name', 'client_properties'], sort: 'name', draw: nameOf },
+  { key: 'node', title: 'Node', off: true, about: 'Of a cluster, the one that it is connected to' },
   { key: 'vhost', title: 'Virtual host', sort: 'vhost' },
   { key: 'user', title: 'User', sort: 'user' },
   { key: 'protocol', title: 'Protocol', sort: 'protocol', whole: true },

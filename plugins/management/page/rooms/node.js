@@ -1,4 +1,4 @@
-/** The node: what it uses and for what, what is enabled on it, and the configuration in effect. */
+/** A node: what it uses and for what, what is enabled on it, and the configuration in effect. */
 
 import { link, path } from '../data/paths.js';
 import { historyOf } from '../data/history.js';
@@ -22,6 +22,10 @@ export async function open(room) {
   const name = room.names.node;
   const address = path`/nodes/${name}`;
   const first = await room.api.get(address, {}, { signal: room.signal });
+  if (first.mem_used === undefined) {
+    openOther(room, name, address, first);
+    return;
+  }
   const charts = CHARTS.map((each) => ({ chart: new Chart(each), history: historyOf(`node/${name}/${each.title}`), names: Object.fromEntries(each.series.map(([field]) => [field, field])) }));
   const facts = new Facts();
   const memory = new Facts();
@@ -49,6 +53,26 @@ export async function open(room) {
       ['Logins by', node.auth_mechanisms.map((each) => each.name).join(', ')],
     ]);
   });
+}
+
+/** Another node of a cluster than the one that is asked: what it says of itself to the others. */
+function openOther(room, name, address, first) {
+  const facts = new Facts();
+  const state = first.running ? badge('running', 'good') : badge('down', 'bad');
+  room.show(
+    room.heading(name, { over: linkTo('#/', 'Overview'), marks: [state] }),
+    card('Node', { note: 'another one than this; what it uses is shown by its own page' }, facts.place),
+  );
+  room.poll(async (signal) => facts.show(otherFactsOf(await room.api.get(address, {}, { signal }))));
+}
+
+function otherFactsOf(node) {
+  return [
+    ['State', node.being_drained ? 'gives its shards away' : node.running ? 'in the cluster' : 'not in the cluster just now'],
+    ['Up for', node.uptime === undefined ? null : durationText(node.uptime)],
+    ['Shards', node.shards === undefined ? null : String(node.shards)],
+    ['Version', node.applications?.map(({ description, version }) => `${description} ${version}`).join(', ')],
+  ];
 }
 
 function factsOf(node) {

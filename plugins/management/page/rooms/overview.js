@@ -1,8 +1,9 @@
-/** The broker at a glance: how much there is, how fast it moves, the node, where it listens. */
+/** The broker at a glance: how much there is, how fast it moves, the node, where it listens; of a cluster the other nodes, and whose its shards are. */
 
 import { link } from '../data/paths.js';
 import { countText, durationText, rateText, shortText, sizeText } from '../data/units.js';
 import { Chart } from '../views/chart.js';
+import { ClusterCards } from '../views/cluster_cards.js';
 import { badge, button, card, element, linkTo, setText } from '../views/dom.js';
 import { Facts } from '../views/facts.js';
 import { openForm } from '../views/form.js';
@@ -37,6 +38,7 @@ export function open(room) {
   const messages = new Chart({ title: 'Messages in queues', series: MESSAGES, unit: countText });
   const rates = new Chart({ title: 'Messages per second', series: RATES, unit: rateText });
   const node = new NodeCard();
+  const cluster = new ClusterCards();
   const facts = new Facts();
   const churn = element('div');
   const listeners = element('div');
@@ -45,8 +47,10 @@ export function open(room) {
     element('div', { class: 'tiles' }, ...tiles.map(({ place }) => place)),
     element('div', { class: 'columns' }, element('section', { class: 'box', 'aria-label': 'Messages in queues' }, messages.place), element('section', { class: 'box', 'aria-label': 'Messages per second' }, rates.place)),
     element('div', { class: 'columns' }, node.place, element('div', {}, card('Broker', { actions: room.may('administrator') ? [button('Rename', { class: 'small', 'aria-label': 'Rename the cluster' }, () => rename(room))] : [] }, facts.place), ...(room.may('monitoring') ? [card('Churn', { note: 'since the start' }, churn)] : []))),
+    cluster.place,
     ...(room.may('monitoring') ? [card('Listeners', {}, listeners)] : []),
   );
+  let refresh = () => {};
   const draw = () => {
     const { overview, nodes } = room.shell;
     if (!overview) {
@@ -55,13 +59,22 @@ export function open(room) {
     tiles.forEach((tile) => tile.draw(overview));
     messages.draw(room.shell.trends.lengths);
     rates.draw(room.shell.trends.rates);
+    // The one that answers comes first.
     node.draw(nodes[0]);
+    if (cluster.drawNodes(nodes)) {
+      refresh();
+    }
     facts.show(factsOf(overview));
     drawChurn(churn, overview.churn_rates ?? {});
     drawListeners(listeners, overview.listeners ?? []);
   };
   addEventListener('warren-overview', draw, { signal: room.signal });
   draw();
+  refresh = room.poll(async (signal) => {
+    if (cluster.isThere) {
+      cluster.drawShards(await room.api.get('/shards', {}, { signal }));
+    }
+  });
 }
 
 function rename(room) {

@@ -99,11 +99,13 @@ class QueueOverview {
   }
 
   draw(queue) {
-    this.trends.add(queue, queue.message_stats ?? {}, Date.now());
+    const isKnown = queue.messages !== undefined;
+    this.trends.add(isKnown ? queue : { ...queue, messages: 0, messages_ready: 0, messages_unacknowledged: 0 }, queue.message_stats ?? {}, Date.now());
     this.#messages.draw(this.trends.lengths);
     this.#rates.draw(this.trends.rates);
     this.#facts.show([
       ['State', stateMark(queue.state)],
+      ['Messages', isKnown ? null : 'not known: its node doesn’t say'],
       ['Consumers', String(queue.consumers)],
       ['Single active', queue.single_active_consumer_tag],
       ['Exclusive consumer', queue.exclusive_consumer_tag],

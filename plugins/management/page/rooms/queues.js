@@ -22,6 +22,8 @@ const ARGUMENTS = [
   ['x-stream-max-segment-size-bytes', 'number', '500000000', 'Of a stream: its files are so long'],
 ];
 
+/** Of another node's queue it may not be known. */
+const count = (name) => (row) => (row[name] === undefined ? '–' : countText(row[name]));
 const rate = (name) => ({ message_stats: stats }) => rateText(stats?.[`${name}_details`]?.rate ?? 0);
 
 const COLUMNS = [
@@ -30,10 +32,11 @@ const COLUMNS = [
   { key: 'type', title: 'Type', sort: 'type' },
   { key: 'features', title: 'Features', needs: ['durable', 'auto_delete', 'exclusive', 'arguments'], draw: featureMarks },
   { key: 'policy', title: 'Policy', off: true },
+  { key: 'node', title: 'Node', off: true, about: 'Of a cluster, the one that has it' },
   { key: 'state', title: 'State', draw: ({ state }) => stateMark(state) },
-  { key: 'messages_ready', title: 'Ready', number: true, sort: 'messages_ready', draw: (row) => countText(row.messages_ready) },
-  { key: 'messages_unacknowledged', title: 'Unacked', number: true, sort: 'messages_unacknowledged', draw: (row) => countText(row.messages_unacknowledged), about: 'Delivered, and not acknowledged yet' },
-  { key: 'messages', title: 'Total', number: true, sort: 'messages', draw: (row) => countText(row.messages) },
+  { key: 'messages_ready', title: 'Ready', number: true, sort: 'messages_ready', draw: count('messages_ready') },
+  { key: 'messages_unacknowledged', title: 'Unacked', number: true, sort: 'messages_unacknowledged', draw: count('messages_unacknowledged'), about: 'Delivered, and not acknowledged yet' },
+  { key: 'messages', title: 'Total', number: true, sort: 'messages', draw: count('messages') },
   { key: 'consumers', title: 'Consumers', number: true, sort: 'consumers' },
   { key: 'publish', title: 'In', needs: ['message_stats'], number: true, sort: 'message_stats.publish_details.rate', draw: rate('publish'), about: 'Published per second' },
   { key: 'deliver', title: 'Out', needs: ['message_stats'], number: true, sort: 'message_stats.deliver_get_details.rate', draw: rate('deliver_get'), about: 'Delivered per second' },

@@ -16,7 +16,7 @@ export function featureMarks({ durable, auto_delete: autoDelete, exclusive, inte
   return element('span', { class: 'marks' }, ...marks.filter(Boolean));
 }
 
-const KINDS = { running: 'good', up: 'good', idle: '', flow: 'info', blocked: 'warn', blocking: 'warn', down: 'bad', crashed: 'bad', terminated: 'bad', starting: 'info', error: 'bad', waiting: 'info' };
+const KINDS = { running: 'good', up: 'good', idle: '', flow: 'info', blocked: 'warn', blocking: 'warn', down: 'bad', 'no answer': 'warn', 'no owner': 'bad', active: 'good', claiming: 'info', 'handing over': 'info', lost: 'bad', crashed: 'bad', terminated: 'bad', starting: 'info', error: 'bad', waiting: 'info' };
 
 /** A state in its colour, and in words. */
 export function stateMark(state) {
