@@ -127,6 +127,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         yield Both(program, (port, process.addresses["http"][1]))
 
 
+@pytest.mark.limits(seconds=600)  # each word is a process, for each of the brokers
 def test_words(both: Both, tmp_path: Path) -> None:
     failed = 0
     for line in WORDS:

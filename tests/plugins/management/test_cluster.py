@@ -17,8 +17,17 @@ from tests.support.asked_nodes import AskedNode, Bus, asking_nodes
 from tests.support.tls_broker import run_of
 from warren.core.cluster.away import away_queue
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
+from warren.gateway.cluster import asking
 
 LISTEN = ("http=127.0.0.1:0", "amqp=127.0.0.1:0")
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def a_slow_machine_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a node doesn't say in time is left out, and here all of it is looked for."""
+    monkeypatch.setattr(asking, "ANSWER_S", PATIENCE_S)
 
 
 @dataclass
@@ -119,7 +128,7 @@ async def test_connections_of_all_nodes_are_shown_and_closed() -> None:
         )
         assert closed.status_code == 204
         with pytest.raises(ConnectionClosedByBroker, match="that is enough"):
-            await trio.to_thread.run_sync(client.process_data_events, 60)
+            await trio.to_thread.run_sync(client.process_data_events, PATIENCE_S)
 
 
 async def test_a_users_connections_are_closed_wherever_they_are() -> None:
@@ -131,4 +140,4 @@ async def test_a_users_connections_are_closed_wherever_they_are() -> None:
         assert (await both.api.ask("DELETE", "/connections/username/guest")).status_code == 204
         for client in (here, there):
             with pytest.raises(ConnectionClosedByBroker):
-                await trio.to_thread.run_sync(client.process_data_events, 60)
+                await trio.to_thread.run_sync(client.process_data_events, PATIENCE_S)
