@@ -120,13 +120,25 @@ class Agreement(Awaited):
 class Agreements:
     """Of one broker; see the head of this file.
 
-    propose: takes an agreement that was asked for.  holds: whether a key is at this revision still.  now_ms: the
-    broker's time.  node: this node's name.  applying: what is done now was agreed on, or is no business of the
-    cluster's.  leaving: who waits for how many messages went with a queue, by virtual host and name.  elsewhere: the
-    other node that is to have a durable queue of this virtual host and name which is declared here; empty for this one.
+    propose: takes an agreement that was asked for. holds: whether a key is at this revision still. now_ms: the broker's
+    time. check_room: raises LowOnDisk unless rows of so many bytes can be kept here. node: this node's name. applying:
+    what is done now was agreed on, or is no business of the cluster's. leaving: who waits for how many messages went
+    with a queue, by virtual host and name. elsewhere: the other node that is to have a durable queue of this virtual
+    host and name which is declared here; empty for this one.
     """
 
-    __slots__ = ("_asked", "_intent", "applying", "elsewhere", "holds", "leaving", "node", "now_ms", "propose")
+    __slots__ = (
+        "_asked",
+        "_intent",
+        "applying",
+        "check_room",
+        "elsewhere",
+        "holds",
+        "leaving",
+        "node",
+        "now_ms",
+        "propose",
+    )
 
     def __init__(self, node: str) -> None:
         self.node = node
@@ -134,6 +146,7 @@ class Agreements:
         self.propose: Callable[[Agreement], None] = _nobody
         self.holds: Callable[[str, int], bool] = _always
         self.now_ms: Callable[[], int] = _no_time
+        self.check_room: Callable[[int], None] = _any_room
         self.elsewhere: Callable[[str, str], str] = _nowhere_else
         self.leaving: dict[tuple[str, str], list[Answer[int]]] = {}
         self._asked: dict[Intent, Agreement] = {}
@@ -244,11 +257,25 @@ class Agreements:
         found = self._asked.get(intent)
         if found is not None and found.error is not None:
             raise found.error
+        if found is not None and self._is_stuck(found):
+            raise ClusterAway(
+                f"{_described(changes)} is in the cluster's definitions, but couldn't be made on node '{self.node}' "
+                f"(warren ctl cluster_status says why)"
+            )
         if found is None or found.state is not State.WAITING:
+            self.check_room(sum(len(str(change.value)) for change in changes if change.value is not None))
             found = self._asked[intent] = Agreement(self, intent, changes, self.now_ms())
             found.note = note
             self.propose(found)
         raise Unanswered(found)
+
+    def _is_stuck(self, found: Agreement) -> bool:
+        """Whether it was agreed on, holds still, and yet who does it again asks for it again: it isn't done here."""
+        return (
+            found.state is State.AGREED
+            and bool(found.revisions)
+            and all(self.holds(key, revision) for key, revision in found.revisions.items())
+        )
 
     # What is shared
 
@@ -285,12 +312,21 @@ class Agreements:
             del self._asked[agreement.intent]
 
 
+def _described(changes: Sequence[Change]) -> str:
+    first = changes[0]
+    return f"{first.kind} '{first.name}'" + (f" in vhost '{first.vhost}'" if first.vhost else "")
+
+
 def _nobody(agreement: Agreement) -> None:
     raise ClusterAway("this node hasn't joined its cluster yet")
 
 
 def _always(key: str, revision: int) -> bool:
     return True
+
+
+def _any_room(value_bytes: int) -> None:
+    """All of it."""
 
 
 def _no_time() -> int:

@@ -61,6 +61,7 @@ def add_binding(vhost: VirtualHost, exchange: Exchange, binding: Binding) -> Non
         vhost.broker.definitions.check_room(len(binding.arguments_raw))
         agreements = vhost.broker.agreements
         if agreements is not None and agreements.shares_binding(exchange, binding.target):
+            exchange.check(binding)
             agreements.ask_for("binding", vhost.name, binding_name(binding), binding_row(binding))
     if not exchange.add(binding):
         return

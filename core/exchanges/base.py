@@ -329,13 +329,17 @@ class Exchange:
         found = self._by_target.get((target.kind, target.name), _NONE)
         return () if self._has_departing(found) else found.values()
 
+    def check(self, binding: Binding) -> None:
+        """Raise PreconditionFailed when this exchange can't have such a binding."""
+        self.check_binding(binding.routing_key, binding.arguments)
+        self.check_destination(binding.target)
+
     def add(self, binding: Binding) -> bool:
         """Route by `binding` from now on; False when there is an equal one already, which then stays.
 
-        Raises PreconditionFailed, before anything is changed, as `check_binding` does.
+        Raises PreconditionFailed, before anything is changed, as `check` does.
         """
-        self.check_binding(binding.routing_key, binding.arguments)
-        self.check_destination(binding.target)
+        self.check(binding)
         key = binding.key
         to_target = self._bindings_of(key[:2])
         if key in to_target:

@@ -75,6 +75,7 @@ class Membership:
         agreements.propose = self._propose
         agreements.holds = lambda key, revision: replica.table.revision(key) == revision
         agreements.now_ms = lambda: broker.now_ms
+        agreements.check_room = broker.definitions.check_room
 
     @property
     def has_joined_before(self) -> bool:

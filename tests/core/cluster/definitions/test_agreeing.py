@@ -7,49 +7,14 @@ from functools import partial
 
 import pytest
 
-from tests.support.simulated_cluster import Bucket, Node, run
+from tests.core.cluster.definitions.commands import actor, bind_q, declare_q, declare_x, set_p
+from tests.support.simulated_cluster import Node, run
 from warren.core.administration.definitions_json.importing import import_definitions
-from warren.core.broker import Broker
 from warren.core.cluster.definitions.rows import local_rows
-from warren.core.declaring.actor import Administrator
-from warren.core.declaring.bindings import bind, unbind
+from warren.core.declaring.bindings import unbind
 from warren.core.declaring.exchanges import declare_exchange, delete_exchange
 from warren.core.declaring.queues import declare_queue, delete_queue
 from warren.core.errors import ClusterAway, NoSuchUser, PreconditionFailed
-from warren.core.messages.field_table import EMPTY_TABLE_RAW, FieldTable, encode_table
-
-QUORUM: FieldTable = {"x-queue-type": "quorum"}
-
-
-@pytest.fixture
-def nodes() -> list[Node]:
-    """Three that have joined."""
-    bucket = Bucket()
-    found = [Node(name, bucket) for name in ("n1", "n2", "n3")]
-    run(*found)
-    assert all(node.has_joined for node in found)
-    return found
-
-
-def actor(broker: Broker, vhost: str = "/") -> Administrator:
-    return Administrator(broker.vhosts[vhost])
-
-
-def declare_x(broker: Broker, type_name: str = "direct") -> str:
-    return declare_exchange(actor(broker), "x", type_name, durable=True).type_name
-
-
-def declare_q(broker: Broker) -> str:
-    raw = encode_table(QUORUM)
-    return declare_queue(actor(broker), "q", durable=True, arguments=QUORUM, arguments_raw=raw).name
-
-
-def bind_q(broker: Broker) -> None:
-    bind(actor(broker), "queue", "q", "x", "k", {}, EMPTY_TABLE_RAW)
-
-
-def set_p(broker: Broker, value: int) -> None:
-    broker.parameters.set_global("p", value)
 
 
 def shared(node: Node) -> dict[tuple[str, str, str], object]:
