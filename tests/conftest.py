@@ -4,8 +4,8 @@ The same tests run against Warren and against the installed RabbitMQ, which is h
 checked: `--broker both`, the default where RabbitMQ is installed.  `--broker warren` and `--broker rabbitmq`
 pick one.
 
-With `both`, the scenarios of `CLUSTER_FILES` run against a cluster, too, with their clients on a node that has none of
-the durable queues; `--broker cluster` runs all scenarios there, and `--broker replicated` where a policy has classic
+With `both`, the scenarios of tests/conformance run against a cluster, too, with their clients on a node that has none
+of the durable queues; `--broker cluster` runs them there alone, and `--broker replicated` where a policy has classic
 queues replicated.
 """
 
@@ -36,9 +36,6 @@ from tests.support.brokers import BROKER_NAMES, CLUSTER, CLUSTERS, Broker, run_b
 from tests.support.rabbitmq import rabbitmq_available  # noqa: E402
 from warren.forms import why_interpreted  # noqa: E402
 from warren.gateway.version import form, form_and_reason  # noqa: E402
-
-CLUSTER_FILES = ("test_acknowledgements.py", "test_confirms.py")
-"""Of tests/conformance.  A cluster is five processes for each of the processes that run tests, so they are few."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,8 +98,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "broker_process" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--broker")
         names = list(BROKER_NAMES) if chosen == "both" else [chosen]
-        file = metafunc.definition.path
-        if chosen == "both" and file.parent.name == "conformance" and file.name in CLUSTER_FILES:
+        if chosen == "both" and metafunc.definition.path.parent.name == "conformance":
             names.append(CLUSTER)
         metafunc.parametrize("broker_process", names, indirect=True, scope="session")
 

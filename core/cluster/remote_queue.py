@@ -596,6 +596,7 @@ class RemoteQueue(Queue):
     def _feed(self, taker: Taker) -> None:
         consumer, ready = taker.consumer, taker.ready
         no_ack = consumer.no_ack
+        vhost = self.vhost
         given = again = size_bytes = 0
         while ready and consumer.active:
             message = ready.popleft()
@@ -610,7 +611,9 @@ class RemoteQueue(Queue):
             given += 1
             size_bytes += message.body_size
             more = consumer.deliver(message, redelivered)
-            if more and ready and not taker.again and not redelivered:
+            if vhost.tracing:
+                vhost.trace_delivery(self, message, consumer.client, consumer.channel_number, redelivered=redelivered)
+            elif more and ready and not taker.again and not redelivered:
                 before = list(ready) if no_ack else ready
                 count = len(ready)
                 size_bytes += consumer.deliver_alike(ready)

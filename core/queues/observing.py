@@ -38,7 +38,8 @@ def deliver(queue: Queue, consumer: Consumer, message: Message, redelivered: boo
             settled = consumer.no_ack
         finally:
             observer.delivered(noted, settled=settled)
-    if vhost.tracing:
+    if vhost.tracing and not consumer.is_of_node:
+        # Another node shows what it delivers to its clients, which it knows.
         vhost.trace_delivery(queue, message, consumer.client, consumer.channel_number, redelivered=redelivered)
     return more
 

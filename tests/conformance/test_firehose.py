@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.conformance.scenario import Delivery, Inbox, Workbench, get, send, synchronise
+from tests.conformance.scenario import Delivery, Inbox, Workbench, get, process_until, send, synchronise
 from tests.support.brokers import Broker
+from tests.support.until import until
 
 TRACE = "amq.rabbitmq.trace"
 
@@ -27,6 +28,27 @@ def observe(bench: Workbench, key: str) -> Inbox:
     queue = bench.queue(channel, "traces")
     channel.queue_bind(queue, TRACE, key)
     return Inbox(channel, queue, auto_ack=True)
+
+
+def observe_deliveries(bench: Workbench, channel: BlockingChannel, queue: str) -> Inbox:
+    """The copies of what is delivered from now on: another node may hear of a binding a little after it is there."""
+    copies = observe(bench, f"deliver.{queue}")
+
+    def poll(body: bytes) -> None:
+        send(channel, "", queue, body)
+        synchronise(channel)
+        assert get(channel, queue) is not None
+
+    def is_copied() -> bool:
+        poll(b"probe")
+        synchronise(copies.channel)
+        return bool(copies.deliveries)
+
+    until(is_copied, copies.channel.connection.process_data_events)
+    poll(b"last")
+    process_until(copies.channel, lambda: copies.deliveries[-1].body == b"last")
+    copies.deliveries.clear()
+    return copies
 
 
 def headers(copy: Delivery) -> dict[str, Any]:
@@ -58,7 +80,7 @@ def test_a_publish(bench: Workbench, channel: BlockingChannel) -> None:
 
 def test_a_delivery_to_a_consumer(bench: Workbench, channel: BlockingChannel) -> None:
     queue = bench.queue(channel)
-    copies = observe(bench, f"deliver.{queue}")
+    copies = observe_deliveries(bench, channel, queue)
     inbox = Inbox(channel, queue)
     send(channel, "", queue, b"body")
     channel.basic_nack(inbox.wait(1)[0].tag, requeue=True)
@@ -74,7 +96,7 @@ def test_a_delivery_to_a_consumer(bench: Workbench, channel: BlockingChannel) ->
 
 def test_a_poll(bench: Workbench, channel: BlockingChannel) -> None:
     queue = bench.queue(channel)
-    copies = observe(bench, f"deliver.{queue}")
+    copies = observe_deliveries(bench, channel, queue)
     send(channel, "", queue, b"body")
     synchronise(channel)
     assert get(channel, queue) is not None

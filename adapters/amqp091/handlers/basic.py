@@ -114,13 +114,15 @@ def _got(channel: Channel, method: methods.BasicGet, queue: Queue, found: Polled
         channel.send(methods.BasicGetEmpty())
         return
     message, redelivered = found
-    if queue.vhost.observed:
+    if channel.node is not None:
+        # The other node shows it to whoever looks, as it knows its client.
+        properties = carried_properties(queue, message, redelivered=redelivered)
+    elif queue.vhost.observed:
         properties = observing.polled(
             queue, message, channel.client, channel.number, redelivered=redelivered, no_ack=method.no_ack
         )
     else:
-        shown = shown_properties if channel.node is None else carried_properties
-        properties = shown(queue, message, redelivered=redelivered)
+        properties = shown_properties(queue, message, redelivered=redelivered)
     fits = len(properties.raw) <= properties_bytes_max(channel.connection.body_frame_max)
     tag = channel.deliveries.polled(queue, message, no_ack=method.no_ack and fits)
     if not fits:
