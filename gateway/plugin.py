@@ -83,6 +83,7 @@ from warren.gateway.facts import Facts, Resources
 from warren.gateway.listening import Listening, listeners, missing_protocols
 from warren.gateway.memory_breakdown import MEMORY_PARTS, memory_breakdown
 from warren.gateway.network.answered import answered, when_known
+from warren.gateway.network.browsing import browse_page
 from warren.gateway.turns import give_way, in_turns
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ __all__ = [
     "Word",
     "answered",
     "boolean",
+    "browse_page",
     "configured",
     "connect_amqp",
     "connect_amqp10",

@@ -376,11 +376,20 @@ class BrokerClient:
         See core.queues.browse: what is looked at in one call is bounded.
         """
 
-        def look() -> tuple[list[Browsed], int]:
-            found = accessible_queue(self._session.client, clean_name(queue), "read")
-            return browse(found, start, count, wanted)
+        def look() -> tuple[list[Browsed], int] | None:
+            found = accessible_queue(client, name, "read")
+            return None if found.is_remote else browse(found, start, count, wanted)
 
-        return await self._do(look)
+        client, name = self._session.client, clean_name(queue)
+        here = await self._do(look)
+        if here is not None:
+            return here
+        from warren.core.administration.operations.queues import Page, page_elsewhere
+
+        vhost = client.vhost
+        far = partial(page_elsewhere, vhost.broker, vhost.name, name, start=start, count=count, wanted=wanted)
+        page: Page = await self._ask(far)
+        return page.messages, page.following
 
     # Below
 

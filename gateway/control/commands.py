@@ -43,6 +43,7 @@ from warren.gateway.mosquitto import document as document
 from warren.gateway.mosquitto import errors as errors
 from warren.gateway.mosquitto import expressions as expressions
 from warren.gateway.network import answered as answered
+from warren.gateway.network import browsing as browsing
 from warren.gateway.process import log as log
 from warren.gateway.process import resources as resources
 from warren.gateway.store_tools import backing_up as backing_up

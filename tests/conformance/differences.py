@@ -149,18 +149,9 @@ DIFFERENCES: dict[str, Difference] = {
 }
 """By `test_file.py::test_name[case]`."""
 
-_BROWSED = "a queue is looked into on the node that has it"
 _SHARED = "what consumers were granted has left the queue, and waits here, while the credit that they share is used up"
 
 CLUSTER_DIFFERENCES: dict[str, Difference] = {
-    **{
-        f"test_browse.py::{test}": Difference(_BROWSED, FAILS)
-        for test in (
-            "test_it_shows_what_waits_and_leaves_it_there",
-            "test_filters",
-            "test_what_somebody_holds_is_not_there",
-        )
-    },
     **{
         f"test_prefetch.py::{test}": Difference(_SHARED, FAILS)
         for test in (

@@ -1078,6 +1078,8 @@ QUIET: Final = (
             "gateway.cluster.sessions.ROW_BYTES_MAX",
             "core.cluster.interest.EARLY_MAX",
             "adapters.amqp091.nodes.owning_end.BROWSED_AT_ONCE",
+            "adapters.amqp091.nodes.owning_end.BROWSED_BYTES_AT_ONCE",
+            "core.administration.operations.far_messages.AT_ONCE",
             "core.cluster.taker.WINDOW_MAX",
             "core.administration.operations.delayed.READ_AT_ONCE",
             "core.rechecks.USERS_PER_SLICE",

@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 BROWSED_AT_ONCE: Final = 200
 """Messages that are shown for one question; more are asked for by further ones."""
 
+BROWSED_BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+"""Of bodies, about; a single larger one is shown, too."""
+
 
 class NodeMechanism:
     """SASL's side of adapters.peers.node_proof: the one way to log in on a cluster's listener, and nowhere else."""
@@ -254,12 +257,19 @@ class NodeEnd:
         self._channel.send(NodeLookOk(columns_raw=encode_table(columns)))
 
     def browse(self, start: int, count: int) -> None:
-        """Messages from this position on, each with its content."""
+        """Messages from this position on, each with its content; fewer than asked for where their bodies are large."""
         channel = self._channel
         connection = channel.connection
-        found, _ = browse(self.queue, start, min(count, BROWSED_AT_ONCE))
+        mean_bytes = self.queue.ready_bytes // max(self.queue.ready_count, 1)
+        fitting = max(1, BROWSED_BYTES_AT_ONCE // max(mean_bytes, 1))
+        at_once = min(count, BROWSED_AT_ONCE, fitting)
+        found, _ = browse(self.queue, start, at_once, scanned_max=at_once)
+        size_bytes = 0
         for each in found:
+            if size_bytes >= BROWSED_BYTES_AT_ONCE:
+                break
             message = each.message
+            size_bytes += message.body_size
             address = message.address
             channel.send(NodeBrowseFound(each.position, each.redelivered, address.exchange, address.routing_key))
             properties = carried_properties(self.queue, message, redelivered=each.redelivered)

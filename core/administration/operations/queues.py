@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from warren.core.administration.definitions_json.field_values import table_from_json
 from warren.core.administration.operations import vhosts
+from warren.core.administration.operations.far_messages import FarMessages
 from warren.core.administration.steps import Steps
 from warren.core.declaring import queues
 from warren.core.declaring.actor import Administrator
+from warren.core.errors import BrokerError
 from warren.core.messages.field_table import encode_table
 from warren.core.queues.answer import Answer, ignore
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter, browse
@@ -146,6 +148,35 @@ def page(
     if start < 0 or count < 0:
         raise ValueError("positions and counts are not negative")
     return Steps(_page(_readable(broker, vhost, name, user), start, count))
+
+
+def page_elsewhere(
+    broker: Broker,
+    vhost: str,
+    name: str,
+    answer: Answer[Page],
+    *,
+    start: int,
+    count: int,
+    wanted: MessageFilter = EVERYTHING,
+    user: User | str | None = None,
+) -> None:
+    """The same for a queue that another node of the cluster has (`Queue.is_remote`), which is asked; with a filter.
+
+    Raises as `page` does; what keeps the other node from answering is the answer.
+    """
+    if start < 0 or count < 0:
+        raise ValueError("positions and counts are not negative")
+    queue = _readable(broker, vhost, name, user)
+
+    def seen(looked: FarMessages | BrokerError) -> None:
+        if isinstance(looked, BrokerError):
+            answer(looked)
+        else:
+            ready = queue.ready_count
+            answer(Page(looked.found, looked.position, ready, queue.kept_count - ready))
+
+    FarMessages(queue, start, count, wanted, PAGE_BYTES_MAX, seen).begin()
 
 
 def unacknowledged(

@@ -59,8 +59,7 @@ FILTER_SYNTAX: Final = (
 async def browse_queue(control: Control, request: Request) -> Answer:
     """Warren's own; a filter may look at the whole queue.  With `--from` the queue is a stream, and what is shown
     begins there: `browse_queue QUEUE [COUNT] [FILTER]... --from OFFSET`."""
-    from warren.core.administration import operations
-    from warren.gateway.turns import in_turns
+    from warren.gateway.network.browsing import browse_messages
 
     name, *rest = request.arguments
     if "from" in request.options:
@@ -72,10 +71,15 @@ async def browse_queue(control: Control, request: Request) -> Answer:
     numbers = rest[:2]
     start = _number(numbers[0], "position") if numbers else 0
     count = _messages_count(numbers[1]) if len(numbers) > 1 else COUNT_DEFAULT
-    steps = operations.queues.messages(
-        control.broker, request.vhost, name, start=start, count=count, wanted=_filter(rest[2:])
+    found = await browse_messages(
+        control.broker,
+        control.server.changed,
+        request.vhost,
+        name,
+        start=start,
+        count=count,
+        wanted=_filter(rest[2:]),
     )
-    found = await in_turns(steps)
     return table(COLUMNS, [_row(each) for each in found])
 
 
@@ -88,14 +92,13 @@ async def browse_queue(control: Control, request: Request) -> Answer:
 )
 async def peek(control: Control, request: Request) -> Answer:
     """As rabbitmq-queues does."""
-    from warren.core.administration import operations
-    from warren.gateway.turns import in_turns
+    from warren.gateway.network.browsing import browse_messages
 
     name, position = request.arguments
     start = _number(position, "position") - 1
     if start < 0:
         raise RefusedError("positions count from 1", codes.USAGE)
-    found = await in_turns(operations.queues.messages(control.broker, request.vhost, name, start=start, count=1))
+    found = await browse_messages(control.broker, control.server.changed, request.vhost, name, start=start, count=1)
     if not found:
         raise RefusedError(f"queue '{name}' has no message at position {position}", codes.DATA)
     row = _row(found[0])

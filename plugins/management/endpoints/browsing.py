@@ -9,7 +9,7 @@ from msgspec import UNSET
 from warren.core.administration import operations
 from warren.core.administration.definitions_json.field_values import to_json
 from warren.core.messages.internal_headers import without_internal
-from warren.gateway.plugin import in_turns
+from warren.gateway.plugin import browse_page, in_turns
 from warren.plugins.management import objects
 from warren.plugins.management.endpoint import Call, endpoint
 from warren.plugins.management.endpoints.messages import payload_text
@@ -86,7 +86,7 @@ async def browse_messages(call: Call) -> object:
         return _page(items, 0, 0, queue.ready_count, queue.unacked_count)
     if state != READY:
         raise bad_request(f"state must be {READY} or {UNACKNOWLEDGED}")
-    page = await in_turns(operations.queues.page(*where, start=offset, count=count, user=user))
+    page = await browse_page(call.broker, call.context.changed, *where[1:], start=offset, count=count, user=user)
     items = [
         {
             "state": READY,

@@ -41,6 +41,7 @@ PARTS = {
         "MEMORY_PARTS",
         "memory_breakdown",
         "MessageFilter",
+        "browse_page",
     ),
     "Long work": ("in_turns", "give_way", "answered", "when_known"),
     "Who may log in": (

@@ -27,6 +27,8 @@ async def there_and_back(near: Linked, far: Linked) -> None:
             await client.publish("", "q", b"%d" % number, PERSISTENT)
         assert (await owner.check_queue("q")).messages == 100
         assert (await client.check_queue("q")).messages == 100
+        browsed, following = await client.browse("q", 98, 5)
+        assert ([each.message.body for each in browsed], following) == ([b"98", b"99"], 100)
         async with client.consume("q") as deliveries:
             for number in range(100):
                 delivery = await deliveries.__anext__()

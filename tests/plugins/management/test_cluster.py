@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import httpx
 import pika
 import pytest
 import trio
@@ -14,10 +15,12 @@ from pika.exceptions import ConnectionClosedByBroker
 
 from tests.plugins.management.api import Api, open_api, refusal
 from tests.support.asked_nodes import AskedNode, Bus, asking_nodes
+from tests.support.linked_brokers import linked_brokers
 from tests.support.tls_broker import run_of
 from warren.core.cluster.away import away_queue
 from warren.core.messages.field_table import EMPTY_TABLE_RAW
 from warren.gateway.cluster import asking
+from warren.gateway.configuration.config import Config
 
 LISTEN = ("http=127.0.0.1:0", "amqp=127.0.0.1:0")
 
@@ -141,3 +144,20 @@ async def test_a_users_connections_are_closed_wherever_they_are() -> None:
         for client in (here, there):
             with pytest.raises(ConnectionClosedByBroker):
                 await trio.to_thread.run_sync(client.process_data_events, PATIENCE_S)
+
+
+async def test_messages_of_a_queue_of_another_node_are_looked_at() -> None:
+    config = Config(in_memory=True, plugins=("management",))
+    async with (
+        linked_brokers(config, listen=("http=127.0.0.1:0",)) as (near, far),
+        far.broker.connect() as owner,
+        httpx.AsyncClient(auth=("guest", "guest"), trust_env=False, timeout=PATIENCE_S) as http,
+    ):
+        await owner.declare_queue("q", durable=True)
+        for number in range(3):
+            await owner.publish("", "q", b"%d" % number)
+        near.remote("q", far.name)
+        ((host, port),) = near.broker.listening["http"]
+        page = (await http.get(f"http://{host}:{port}/api/queues/%2F/q/messages?offset=1")).json()
+        assert [(each["position"], each["payload"]) for each in page["items"]] == [(1, "1"), (2, "2")]
+        assert (page["next_offset"], page["messages_ready"], page["messages_unacknowledged"]) == (3, 3, 0)
