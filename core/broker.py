@@ -224,6 +224,8 @@ class Broker:
         self._cut_queues: list[Queue] = []
         self.touched: list[Outbox] = []
         self.unkept = Unkept(definitions)
+        # Of definitions, which a crash has cut off: whoever starts the broker has them finished.
+        self.begun_imports: dict[str, dict[str, JSON]] = {}
         self.awaiting_flush: dict[Committed, None] = {}
         self.after_batch: list[Callable[[], None]] = []
         self.crowded_queues: set[Queue] = set()

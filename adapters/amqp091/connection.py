@@ -34,6 +34,7 @@ from warren.adapters.amqp091.asking import Asking, channel_ended
 from warren.adapters.amqp091.channels import Channels
 from warren.adapters.amqp091.codec import methods, methods_legacy
 from warren.adapters.amqp091.codec.constants import (
+    FRAME_BODY,
     FRAME_METHOD,
     FRAME_OVERHEAD_BYTES,
     FRAME_PREFIX_BYTES,
@@ -55,7 +56,7 @@ from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
-from warren.adapters.session.ration import Ration
+from warren.adapters.session.ration import BYTES_PER_COMMAND, Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
@@ -257,7 +258,7 @@ class Connection:
 
         Raises FrameError, after which nothing can be understood any more.
         """
-        self.ration.left -= 1
+        self.ration.left -= 1 if kind == FRAME_BODY else 1 + (stop - start) // BYTES_PER_COMMAND
         check_size(self, kind, stop - start - FRAME_PREFIX_BYTES)
         try:
             self._frame(kind, number, data, start, stop)

@@ -17,6 +17,8 @@ from warren.adapters.amqp091.codec.constants import (
     CHANNEL_OPEN,
     CLASS_BASIC,
     CLASS_CONNECTION,
+    CLASS_EXCHANGE,
+    CLASS_QUEUE,
     FRAME_BODY,
     FRAME_HEADER,
     FRAME_HEARTBEAT,
@@ -26,6 +28,7 @@ from warren.adapters.amqp091.codec.constants import (
 )
 from warren.adapters.amqp091.frame_errors import frame_error, unexpected_frame
 from warren.adapters.amqp091.handlers.table import handle
+from warren.adapters.session.ration import TOPOLOGY_WORK
 from warren.core.errors import BrokerError, ChannelError, UnexpectedFrame
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 METHOD_BYTES_LEAST: Final = FRAME_PREFIX_BYTES + 4
 """Class and method id, behind the prefix."""
+
+TOPOLOGY_CLASSES: Final = (CLASS_EXCHANGE, CLASS_QUEUE)
 
 PUBLISH: Final = (CLASS_BASIC, BASIC_PUBLISH)
 """Who is to blame for content that doesn't follow as it should."""
@@ -143,6 +148,8 @@ def _channel_method(
         if isinstance(method, methods.BasicPublish):
             channel.begin_content(method, data[start:stop])
         else:
+            if ids[0] in TOPOLOGY_CLASSES:
+                connection.ration.left -= TOPOLOGY_WORK
             handle(channel, method)
     except BrokerError as error:
         connection.frame_failed(error, number, ids)

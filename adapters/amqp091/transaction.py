@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 PUBLISH_WORK: Final = 5
-"""A message that is published is so much work, if an acknowledgement is 1."""
+"""A message that is published is so much work, if an acknowledgement is 1; or as much as it goes to queues."""
 
 CHECKED_PER_SLICE: Final = 500
 """Publishes that are looked at in one turn for the rights to them: a few microseconds each."""
@@ -93,7 +93,11 @@ class Transaction:
     @property
     def work(self) -> int:
         """How much the commit has to do, if an acknowledgement is 1 (core.chores), as far as a turn has that much."""
-        work = PUBLISH_WORK * len(self.publishes)
+        work = 0
+        for _, route, _ in self.publishes:
+            work += max(PUBLISH_WORK, len(route.queues))
+            if work > SETTLED_PER_SLICE:
+                return work
         for deliveries, verdict in self.settlements:
             if work > SETTLED_PER_SLICE:
                 break

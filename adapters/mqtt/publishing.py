@@ -46,6 +46,10 @@ NO_PROPERTIES_BYTES_MAX: Final = 1
 """Raw properties of one byte are their length alone, which is 0; MQTT 3's have none."""
 
 
+RETAINED_COMMANDS: Final = 3
+"""A message that is retained is as much work as so many commands more."""
+
+
 def publish(
     inflow: Inflow,
     flags: int,
@@ -180,6 +184,8 @@ def _deliver(
     code = reason_codes.SUCCESS if route.routed else reason_codes.NO_MATCHING_SUBSCRIBERS
     stored = outcome is Outcome.STORED or grouped
     if retain:
+        if inflow.client.ration is not None:
+            inflow.client.ration.spend(RETAINED_COMMANDS)
         if session.registry.retained.put(topic, message, answers.client_id):
             stored = stored or broker.definitions.durable
         else:

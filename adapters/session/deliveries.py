@@ -408,7 +408,7 @@ class Deliveries:
             work = 0
             for count, tag in enumerate(islice(tags, at, at + SETTLED_PER_SLICE), 1):
                 delivery = self.unacked.get(tag)
-                work += delivery[0].discard_work if delivery is not None else 0
+                work += delivery[0].discard_work(delivery[1]) if delivery is not None else 0
                 if work >= SETTLED_PER_SLICE:
                     return tags[at : at + count]
         return tags[at : at + SETTLED_PER_SLICE]
@@ -551,7 +551,7 @@ def work_of(deliveries: Mapping[int, Delivery], verdict: Verdict) -> int:
     if len(deliveries) > SETTLED_PER_SLICE:
         return len(deliveries)
     if verdict == "discard":
-        return sum(queue.discard_work for queue, _, _ in deliveries.values())
+        return sum(queue.discard_work(message) for queue, message, _ in deliveries.values())
     return sum(
         queue.return_work(message) if _has_failed(queue, verdict) else 1 for queue, message, _ in deliveries.values()
     )

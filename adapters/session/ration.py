@@ -20,6 +20,13 @@ COMMANDS_PER_TURN: Final = 500
 """Commands that are parsed and looked up each time: from 2 µs for a ping to 30 µs for a declaration, so some
 milliseconds together."""
 
+TOPOLOGY_WORK: Final = 15
+"""What is declared, bound or deleted counts as so many commands more: it may be kept, 100 to 200 µs, and what it leaves
+behind is seen by the next collection of garbage."""
+
+BYTES_PER_COMMAND: Final = 256
+"""What is parsed value by value counts as one more command for so many bytes: ten values, or fewer that are long."""
+
 QUICK_PER_COMMAND: Final = 16
 """Messages and acknowledgements of the usual kind that count as one command."""
 
@@ -55,6 +62,10 @@ class Ration:
     def use_up(self) -> None:
         """What has just been done was all for this turn (core.clients.client.WorkRation)."""
         self.left = 0
+
+    def spend(self, commands: int) -> None:
+        """What has just been done was as much as so many commands (the same)."""
+        self.left -= commands
 
     def wait(self) -> None:
         """There is more than the ration of this turn: go on in a later one."""

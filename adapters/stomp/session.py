@@ -36,7 +36,7 @@ from warren.adapters.session.ignored import log_ignored
 from warren.adapters.session.liveness import Beats, Silence
 from warren.adapters.session.long_work import LongWork
 from warren.adapters.session.pieces import Pieces
-from warren.adapters.session.ration import Ration
+from warren.adapters.session.ration import TOPOLOGY_WORK, Ration
 from warren.adapters.session.read_gate import ReadGate
 from warren.adapters.session.settling import Settling
 from warren.adapters.session.unread import UnreadReplies
@@ -89,6 +89,10 @@ _log = logging.getLogger("warren.stomp")
 
 TYPING_TIMEOUT_MS: Final = 120_000
 """What a person has to log in, who first reads what to type."""
+
+
+SUBSCRIPTIONS: Final = ("SUBSCRIBE", "UNSUBSCRIBE")
+"""Frames that make a queue and a binding, or end one."""
 
 
 class StompSession:
@@ -224,7 +228,7 @@ class StompSession:
 
     def frame(self, frame: Frame) -> None:
         """Handle one frame; what is wrong with it is told in an ERROR frame."""
-        self.ration.left -= 1
+        self.ration.left -= 1 + TOPOLOGY_WORK if frame.command in SUBSCRIPTIONS else 1
         try:
             if has_to_wait(frame, is_blocked=self.broker.alarms.blocked is not None, others_wait=len(self._held) > 0):
                 self._held.add(frame)

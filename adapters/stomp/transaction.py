@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from warren.core.routing.route import Route
 
 PUBLISH_WORK: Final = 5
-"""A SEND is so much work, if an acknowledgement is 1."""
+"""A SEND is so much work, if an acknowledgement is 1; or as much as it goes to queues."""
 
 WORK_COUNTED_MAX: Final = 10_000
-"""Acknowledgements are counted no further: it is too much for one turn in any case."""
+"""Work is counted no further: it is too much for one turn in any case."""
 
 
 def begin(session: StompSession, frame: Frame) -> None:
@@ -85,8 +85,7 @@ def _commit(session: StompSession, frame: Frame, transaction: Transaction, recei
         else:
             trial.settle(action)
     done = _Done(session)
-    settlements = [action for action in transaction if isinstance(action, Settlement)]
-    if session.settling.may(_work_of(session, settlements, len(transaction) - len(settlements))):
+    if session.settling.may(_work_of(session, transaction)):
         _commit_now(session, transaction, receipts, done)
     else:
         session.settling.begin(_commit_in_turns(session, transaction, receipts, done, frame))
@@ -159,20 +158,27 @@ def _commit_in_turns(
             session.refuse(error, frame)
 
 
-def _work_of(session: StompSession, settlements: list[Settlement], publish_count: int) -> int:
-    """How much a COMMIT has to do, if an acknowledgement is 1 (core.chores)."""
-    deliveries = session.deliveries
+def _work_of(session: StompSession, transaction: Transaction) -> int:
+    """How much a COMMIT has to do, if an acknowledgement is 1 (core.chores), as far as a turn has that much."""
+    client, deliveries = session.logged_in, session.deliveries
+    publishing = 0
+    for action in transaction:
+        if isinstance(action, Publish):
+            publishing += max(PUBLISH_WORK, len(way_of(client, action).queues))
+            if publishing > WORK_COUNTED_MAX:
+                return publishing
+    settlements = [action for action in transaction if isinstance(action, Settlement)]
     last = max((each.tag for each in settlements if each.multiple), default=0)
     settling = deliveries.count_up_to(last, WORK_COUNTED_MAX)
     for each in settlements:
-        queue = deliveries.unacked[each.tag][0]
-        work = queue.discard_work if each.verdict == "discard" else 1
+        queue, message, _ = deliveries.unacked[each.tag]
+        work = queue.discard_work(message) if each.verdict == "discard" else 1
         settling += work * (
             deliveries.count_up_to(each.tag, WORK_COUNTED_MAX // work) if each.multiple and work > 1 else 1
         )
         if settling > WORK_COUNTED_MAX:
             break
-    return PUBLISH_WORK * publish_count + settling
+    return publishing + settling
 
 
 class _Done:

@@ -31,6 +31,9 @@ class WorkRation(Protocol):
     def use_up(self) -> None:
         """What has just been done was all for this turn."""
 
+    def spend(self, commands: int) -> None:
+        """What has just been done was as much as so many commands."""
+
 
 class Client:
     """One authenticated connection: its user, its vhost, and what must go when it goes.

@@ -407,11 +407,10 @@ class Backlog:
         entries.extend(merged)
 
     def clear(self) -> Iterator[Entry]:
-        """Take everything out; it leaves memory as the iterator goes on."""
+        """Take everything out; it leaves memory as the iterator goes on.  `entries` is another deque then."""
         passed = None if self.passed is None else self.passed.clear()
-        taken = list(self.entries)
+        taken, self.entries = self.entries, deque()
         packs, self._packs = self._packs, {}
-        self.entries.clear()
         self.paged_count = self.paged_bytes = self.packed_count = self._mark = 0
         unpassed = each_taken(taken, packs)
         return unpassed if passed is None else chain(passed, unpassed)

@@ -552,8 +552,7 @@ class Queue:
         """Very many deliveries are about to come back, part by part (returning.py)."""
         return PartByPart(self)
 
-    @property
-    def discard_work(self) -> int:
+    def discard_work(self, message: Message) -> int:
         """How much work it is to discard a message, if acknowledging one is 1 (core.chores)."""
         return 1
 

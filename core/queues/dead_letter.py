@@ -133,10 +133,12 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
     removed = ["CC", "BCC", HIDDEN_COPIES] if overridden else ["BCC"]
     all_keys = () if overridden else (*extra_keys, *hidden_keys(properties))
     properties = properties.with_header_entries(changes, [name for name in removed if name in headers])
+    # What it would be decoded to again.
+    headers = {**{name: value for name, value in headers.items() if name not in removed}, **changes}
     if properties.expiration is not None:
         properties = properties.with_changes(expiration=None)
     try:
-        route = vhost.route(exchange_name, routing_key, properties.headers, all_keys, properties)
+        route = vhost.route(exchange_name, routing_key, headers, all_keys, properties)
     except NotFound:
         return _not_taken(queue, exchange_name, reason, NO_EXCHANGE, waits=unless_full)
     letter = Message(
@@ -163,6 +165,8 @@ def dead_letter(queue: Queue, rules: QueueRules, message: Message, reason: str, 
         vhost.letters.append(Letter(queue, reason, letter, tuple(all_keys), barred))
         return True
     _deliver(queue, route, letter, reason, barred)
+    # It waits in a queue now: decoded, a history is half a dozen objects that collections of garbage walk through.
+    properties.drop_decoded()
     return bool(targets or route.holders)
 
 

@@ -26,6 +26,10 @@ SPARE_ROUTES_MAX: Final = 256 * 1024
 
 LENT_AT_ONCE: Final = 1024
 
+MANY_QUEUES: Final = 32
+"""What goes to more queues isn't remembered, so that each message counts as the work that it is
+(core.routing.publish.slow_down): a row of thousands would be given to each of them in one turn."""
+
 
 class KnownRoute:
     """Where messages of one way go; a protocol adds what else it knows of them.
@@ -150,17 +154,17 @@ class KnownRoutes(Generic[Known]):
 
 
 def may_be_remembered(vhost: VirtualHost, route: Route) -> bool:
-    """Whether every message that goes this way is handled alike, without asking anybody.
+    """Whether every message that goes this way is handled alike, without asking anybody, and is little work.
 
     Not while somebody looks, since the firehose or an observer sees each message, nor under an alarm, which holds
     publishes back.
     """
-    return route.plain and _nobody_looks(vhost)
+    return route.plain and len(route.queues) <= MANY_QUEUES and _nobody_looks(vhost)
 
 
 def may_be_remembered_late(vhost: VirtualHost, route: Route) -> bool:
     """The same, by who waits for queues that answer later, a row at a time."""
-    return route.alike and _nobody_looks(vhost)
+    return route.alike and len(route.queues) <= MANY_QUEUES and _nobody_looks(vhost)
 
 
 def _nobody_looks(vhost: VirtualHost) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from warren.core.errors import NotFound
 from warren.core.queues.base import Admission
 from warren.core.routing import firehose, observing
+from warren.core.routing.publish import QUEUES_PER_COMMAND
 from warren.core.routing.staged_duplicates import StagedDuplicates
 from warren.core.routing.vhost import Outcome
 
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from warren.core.routing.vhost import VirtualHost
 
 STAGED_PER_SLICE: Final = 500
-"""Publishes that are prepared in one turn: a few microseconds each, or some more by way of a headers exchange."""
+"""Publishes that are prepared in one turn: a few microseconds each, or some more by way of a headers exchange.  What
+goes to very many queues counts as several."""
 
 TRIES: Final = 3
 """So often publishes are prepared, where something changes meanwhile."""
@@ -346,10 +348,16 @@ def _try(
 ) -> Generator[None, None, bool]:
     """False when it can't be; True when all is there, or something has changed."""
     store = vhost.broker.store
-    for at in range(0, count, STAGED_PER_SLICE):
+    number = 0
+    while number < count:
+        work = 0
         with store.collecting(staged.group):
-            if not all(staged.add(*publish(number)) for number in range(at, min(at + STAGED_PER_SLICE, count))):
-                return False
+            while number < count and work < STAGED_PER_SLICE:
+                message, route = publish(number)
+                if not staged.add(message, route):
+                    return False
+                number += 1
+                work += 1 + len(route.queues) // QUEUES_PER_COMMAND
         yield
         if not staged.holds:
             return True

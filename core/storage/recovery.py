@@ -49,6 +49,9 @@ RUNNING = "running"
 DELIVERED = "delivered"
 NOTES_DELETIONS = "notes deletions"
 
+IMPORT = "import"
+"""The kind of rows that note an import which is under way (core.administration.definitions_json.journal)."""
+
 OF_DEFINITIONS = 0
 DEFINITIONS_OWNER = ("definitions", "", "")
 """A number that nothing is stored under, and whose it is: the message log tells by it that there were definitions."""
@@ -104,6 +107,8 @@ def recover(
                 delivered[vhost, name] = value
             elif kind == URGENT:
                 urgent.append((vhost, name))
+            elif kind == IMPORT:
+                broker.begun_imports[name] = value
             elif not any(component.restore(kind, vhost, name, value) for component in broker.components.values()):
                 if kind.startswith(FOREIGN_PREFIX):
                     foreign.add(kind)
@@ -174,6 +179,7 @@ def recover(
     broker.definitions.put(MARKER, "", RUNNING, {})
     broker.definitions.put(MARKER, "", NOTES_DELETIONS, {})
     broker.definitions.damage_seen_to()
+    broker.definitions.reserve_ids(COUNTER)
     broker.definitions.commit()
     if not had_definitions:
         # Not before a power failure can't take them away any more, or that would look like a loss.

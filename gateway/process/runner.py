@@ -216,6 +216,10 @@ class BrokerRun:
             )
             if self.plugins is not None:
                 self._register(self.plugins)
+            if self.broker.begun_imports:
+                from warren.core.administration.definitions_json import journal
+
+                journal.finish(self.broker)
             if self.cluster is None:
                 self._load_definitions()
             else:

@@ -24,6 +24,7 @@ from warren.adapters.amqp091.codec import methods
 from warren.adapters.mqtt.settings import MqttSettings
 from warren.adapters.session.deliveries import SETTLED_PER_SLICE, Verdict
 from warren.adapters.session.read_gate import SETTLING
+from warren.core.queues.classic.burials import DEAD_LETTER_WORK
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.storage.recovery import finish_chores
 
@@ -138,7 +139,7 @@ def test_dead_letters_cost_more_than_what_just_goes(broker: SimulatedBroker) -> 
     letters: dict[str, str | int] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "graves"}
     queue, client = consuming(broker, SETTLED_PER_SLICE, letters)
     client.nack(0, multiple=True, requeue=False)
-    assert most_per_turn(broker, lambda: queue.unacked_count) <= SETTLED_PER_SLICE // queue.discard_work
+    assert most_per_turn(broker, lambda: queue.unacked_count) <= SETTLED_PER_SLICE // DEAD_LETTER_WORK
     assert (queue.unacked_count, graves.ready_count) == (0, SETTLED_PER_SLICE)
 
 
@@ -149,7 +150,7 @@ def test_dead_letters_one_by_one(broker: SimulatedBroker) -> None:
     queue, client = consuming(broker, 300, letters)
     client.send_bytes(b"".join(methods.encode_frame(1, methods.BasicReject(tag, False)) for tag in range(1, 301)))
     first = 300 - queue.unacked_count
-    assert max(first, most_per_turn(broker, lambda: queue.unacked_count)) <= SETTLED_PER_SLICE // queue.discard_work + 1
+    assert max(first, most_per_turn(broker, lambda: queue.unacked_count)) <= SETTLED_PER_SLICE // DEAD_LETTER_WORK + 1
     assert (queue.unacked_count, graves.ready_count) == (0, 300)
     assert take(graves) == IN_ORDER[:300]
 
@@ -192,7 +193,7 @@ def test_dead_letters_of_what_has_come_back_too_often(
     end(client)
     first = graves.ready_count
     most = most_per_turn(broker, lambda: -graves.ready_count)
-    assert max(first, most) <= SETTLED_PER_SLICE // queue.discard_work + 1
+    assert max(first, most) <= SETTLED_PER_SLICE // DEAD_LETTER_WORK + 1
     assert (queue.unacked_count, queue.ready_count, graves.ready_count) == (0, 0, 300)
     assert take(graves) == IN_ORDER[:300]
 

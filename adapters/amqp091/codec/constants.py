@@ -38,6 +38,10 @@ CLASS_BASIC: Final = 60
 CLASS_CONNECTION: Final = 10
 """The class of the methods for channel 0."""
 
+CLASS_EXCHANGE: Final = 40
+CLASS_QUEUE: Final = 50
+"""The classes of methods that change what there is."""
+
 BASIC_PUBLISH: Final = 40
 BASIC_ACK: Final = 80
 """Method ids of the class basic that the frame loop knows by heart."""

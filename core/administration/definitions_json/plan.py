@@ -3,21 +3,25 @@
 A plan is made of things that exist already, apart from the broker: users, policies, exchanges that nothing leads to
 yet.  Carrying it out can't be refused any more, so an import happens as a whole or not at all.  The same holds on disk:
 numbers of queues are taken first, since that may end the store's open transaction, and all rows go into the one that
-follows.
+follows.  What is too much for that is carried out in slices, and a note in the definitions has it finished behind a
+crash (in_turns.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from warren.core.access.accounts import User
 from warren.core.administration.parameters import Parameter
 from warren.core.administration.vhost_limits import COMPONENT, NAME
+from warren.core.chores import LET_GO_PER_SLICE
 from warren.core.declaring.bindings import add_binding
 from warren.core.declaring.exchanges import add_exchange
 from warren.core.declaring.queues import create_queue
+from warren.core.errors import BrokerError
 from warren.core.exchanges.base import Exchange
 from warren.core.exchanges.binding import Binding, DestinationKind
 from warren.core.messages.field_table import encode_table
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
     from warren.core.access.topic_permissions import TopicPermission
     from warren.core.broker import Broker
     from warren.core.messages.field_table import FieldTable
-    from warren.core.routing.vhost import VirtualHost
     from warren.core.storage.definitions.store import JSON
 
 
@@ -64,6 +67,9 @@ class PlannedBinding(NamedTuple):
 ROW_BYTES: Final = 512
 """What one entry of a plan takes in the definitions, about."""
 
+DONE_PER_SLICE: Final = 50
+"""What is made of a plan in one turn: up to 150 microseconds each."""
+
 
 @dataclass(slots=True)
 class Plan:
@@ -97,14 +103,76 @@ class Plan:
             broker.users.set_topic_permissions(user_name, vhost_name, exchange_name, *topic_permission)
         for name, value in self.global_parameters.items():
             broker.parameters.set_global(name, value)
-        self._set_policies(broker)
+        for vhost_name, policies in self._policies_by_vhost().items():
+            _set_policies(broker, vhost_name, policies)
         for parameter in self.parameters:
             broker.parameters.set(*parameter, unknown_too=True)
         for (vhost_name, name), queue in self.queues.items():
             store_id = store_ids.get((vhost_name, name), 0)
             create_queue(broker.vhosts[vhost_name], name, **queue._asdict(), store_id=store_id)
         for binding in self.bindings:
-            _add_binding(broker.vhosts[binding.vhost], binding)
+            _bind(broker, binding)
+
+    def carry_out_in_slices(self, broker: Broker) -> Iterator[None]:
+        """The same, a bit in each turn.
+
+        What others have declared since the plan was made is left as it is.  What can't be done any more, as they have
+        deleted what it needs, is left out with a warning.
+        """
+        for count, (what, do) in enumerate(self._each(broker), 1):
+            try:
+                do()
+            except BrokerError as error:
+                self.warnings.append(f"{what}: {error.text}; left out")
+            if count % DONE_PER_SLICE == 0:
+                yield
+
+    def _each(self, broker: Broker) -> Iterator[tuple[str, Callable[[], object]]]:
+        """All that is to be done, in order, and what each is."""
+        users, parameters = broker.users, broker.parameters
+        for user in self.users.values():
+            yield f"user '{user.name}'", partial(users.put_user, user)
+        for name, vhost in self.vhosts.items():
+            yield f"virtual host '{name}'", partial(_put_vhost, broker, name, vhost)
+        for (user_name, vhost_name), permission in self.permissions.items():
+            permit = partial(users.set_permissions, user_name, vhost_name, *permission)
+            yield f"permissions of '{user_name}'", partial(_in_vhost, broker, vhost_name, permit)
+        for (vhost_name, name), exchange in self.exchanges.items():
+            yield f"exchange '{name}' in vhost '{vhost_name}'", partial(_add_exchange, broker, vhost_name, exchange)
+        for (user_name, vhost_name, exchange_name), topics in self.topic_permissions.items():
+            put_topics = partial(users.set_topic_permissions, user_name, vhost_name, exchange_name, *topics)
+            yield f"topic permissions of '{user_name}'", partial(_in_vhost, broker, vhost_name, put_topics)
+        for name, value in self.global_parameters.items():
+            yield f"global parameter '{name}'", partial(parameters.set_global, name, value)
+        for vhost_name, policies in self._policies_by_vhost().items():
+            yield f"policies in vhost '{vhost_name}'", partial(_set_policies, broker, vhost_name, policies)
+        for parameter in self.parameters:
+            put = partial(parameters.set, *parameter, unknown_too=True)
+            yield f"parameter '{parameter.name}'", partial(_in_vhost, broker, parameter.vhost, put)
+        for (vhost_name, name), queue in self.queues.items():
+            yield f"queue '{name}' in vhost '{vhost_name}'", partial(_make_queue, broker, vhost_name, name, queue)
+        for binding in self.bindings:
+            what = f"binding of {binding.kind} '{binding.destination}' to '{binding.source}'"
+            yield f"{what} in vhost '{binding.vhost}'", partial(_bind, broker, binding)
+
+    def let_go(self) -> Iterator[None]:
+        """It isn't needed any more; to let go of all of it at once would take a while."""
+        many: tuple[dict[Any, Any] | list[Any], ...] = (
+            self.users,
+            self.permissions,
+            self.topic_permissions,
+            self.exchanges,
+            self.queues,
+            self.bindings,
+        )
+        for each in many:
+            while each:
+                for _ in range(min(len(each), LET_GO_PER_SLICE)):
+                    if isinstance(each, dict):
+                        each.popitem()
+                    else:
+                        each.pop()
+                yield
 
     def counts(self) -> dict[str, int]:
         """How many of each section are added or changed."""
@@ -128,12 +196,11 @@ class Plan:
                 exchange.store_id = broker.numbers.take("exchange", vhost, name)
         return {key: broker.numbers.take("queue", *key) for key, queue in self.queues.items() if queue.durable}
 
-    def _set_policies(self, broker: Broker) -> None:
+    def _policies_by_vhost(self) -> dict[str, list[Policy]]:
         by_vhost: dict[str, list[Policy]] = {}
         for vhost_name, policy in self.policies:
             by_vhost.setdefault(vhost_name, []).append(policy)
-        for vhost_name, policies in by_vhost.items():
-            broker.policies.set_all(broker.vhosts[vhost_name], policies)
+        return by_vhost
 
 
 def _put_vhost(broker: Broker, name: str, planned: PlannedVhost) -> None:
@@ -147,8 +214,33 @@ def _put_vhost(broker: Broker, name: str, planned: PlannedVhost) -> None:
         broker.parameters.set(name, COMPONENT, NAME, dict(planned.limits))
 
 
-def _add_binding(vhost: VirtualHost, planned: PlannedBinding) -> None:
-    exchange = vhost.exchanges[planned.source]
-    target = vhost.queues[planned.destination] if planned.kind == "queue" else vhost.exchanges[planned.destination]
+def _in_vhost(broker: Broker, vhost_name: str, do: Callable[[], object]) -> None:
+    """What isn't to be done for a virtual host that somebody has deleted."""
+    broker.vhost(vhost_name)
+    do()
+
+
+def _set_policies(broker: Broker, vhost_name: str, policies: list[Policy]) -> None:
+    broker.policies.set_all(broker.vhost(vhost_name), policies)
+
+
+def _add_exchange(broker: Broker, vhost_name: str, exchange: Exchange) -> None:
+    vhost = broker.vhost(vhost_name)
+    if exchange.name not in vhost.exchanges:
+        add_exchange(vhost, exchange)
+
+
+def _make_queue(broker: Broker, vhost_name: str, name: str, planned: PlannedQueue) -> None:
+    vhost = broker.vhost(vhost_name)
+    if name not in vhost.queues:
+        create_queue(vhost, name, **planned._asdict())
+
+
+def _bind(broker: Broker, planned: PlannedBinding) -> None:
+    vhost = broker.vhost(planned.vhost)
+    exchange = vhost.exchange(planned.source)
+    target = vhost.queue(planned.destination) if planned.kind == "queue" else vhost.exchange(planned.destination)
+    exchange.check_binding(planned.routing_key, planned.arguments)
+    exchange.check_destination(target)
     raw = encode_table(planned.arguments)
     add_binding(vhost, exchange, Binding(planned.source, target, planned.routing_key, planned.arguments, raw))

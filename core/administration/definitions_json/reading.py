@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warren.core.errors import PreconditionFailed
@@ -57,19 +58,86 @@ _HEADER: Final = frozenset(
 
 _MISSING: Final = object()
 
+_BLANK: Final = re.compile(r"[ \t\n\r]*")
+
+ROWS_PER_SLICE: Final = 500
+"""Rows of a file that are read in one turn, some microseconds each."""
+
 
 def read_document(data: bytes | str) -> dict[str, JSON]:
     """The JSON object in a definitions file; PreconditionFailed says what is wrong with it."""
+    return _checked(_parsed(text_of(data)))
+
+
+def read_in_slices(text: str) -> Generator[None, None, dict[str, JSON]]:
+    """The same from its text, some rows at a time.  What is wrong with a file is found out at once."""
+    document = yield from _sections(text)
+    return _checked(_parsed(text) if document is None else document)
+
+
+def text_of(data: bytes | str) -> str:
+    """What a definitions file holds; PreconditionFailed when that is too large, or no text."""
     size = len(data)
     if size > DEFINITIONS_BYTES_MAX:
         text = f"the definitions are too large: {size} bytes, at most {DEFINITIONS_BYTES_MAX} can be imported at once"
         raise limited(PreconditionFailed(text), "bytes of a definitions file")
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        return data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise PreconditionFailed(f"the definitions are not UTF-8 text (byte {error.start})") from None
+
+
+def _sections(text: str) -> Generator[None, None, dict[str, JSON] | None]:
+    """The object that the text is; None when it is none that is as it should be."""
+    decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).raw_decode
+    document: dict[str, JSON] = {}
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        mark, at = _mark(text, 0)
+        while mark != "}":
+            if mark != ("," if document else "{"):
+                return None
+            key, at = decode(text, at)
+            mark, at = _mark(text, at)
+            if mark != ":" or not isinstance(key, str):
+                return None
+            if text[at] != "[":
+                document[key], at = decode(text, at)
+            else:
+                rows: list[JSON] = []
+                document[key] = rows
+                mark, at = _mark(text, at)
+                while mark != "]" and text[at] != "]":
+                    row, at = decode(text, at)
+                    rows.append(row)
+                    mark, at = _mark(text, at)
+                    if mark not in ("]", ","):
+                        return None
+                    if len(rows) % ROWS_PER_SLICE == 0:
+                        yield
+                if mark != "]":
+                    if rows:
+                        return None
+                    mark, at = _mark(text, at)
+            mark, at = _mark(text, at)
+    except (IndexError, RecursionError, ValueError):
+        return None
+    return None if text[at:] else document
+
+
+def _mark(text: str, at: int) -> tuple[str, int]:
+    """The next character that isn't blank, and where the one behind it is; IndexError at the end."""
+    at = _behind_blanks(text, at)
+    return text[at], _behind_blanks(text, at + 1)
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return at if found is None else found.end()
+
+
+def _parsed(text: str) -> JSON:
+    try:
+        found: JSON = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         advice = "the file ends too early, is it complete?" if not text[error.pos :].strip() else error.msg
         raise PreconditionFailed(
@@ -77,6 +145,10 @@ def read_document(data: bytes | str) -> dict[str, JSON]:
         ) from None
     except (RecursionError, ValueError) as error:
         raise PreconditionFailed(f"the definitions are not valid JSON: {error}") from None
+    return found
+
+
+def _checked(document: JSON) -> dict[str, JSON]:
     if not isinstance(document, dict):
         raise PreconditionFailed("definitions are a JSON object with sections such as queues and users; this is none")
     written = document.get("rabbitmq_definition_format", FORMATS[0])

@@ -11,11 +11,12 @@ from warren.core.administration.definitions_json.importing import Imported, repo
 from warren.core.administration.operations import vhosts
 
 if TYPE_CHECKING:
+    from warren.core.administration.definitions_json.in_turns import Import
     from warren.core.administration.steps import Steps
     from warren.core.broker import Broker
     from warren.core.storage.definitions.store import JSON
 
-__all__ = ["Imported", "export", "import_document", "is_imported", "remember", "report"]
+__all__ = ["Imported", "check_import", "export", "import_document", "is_imported", "remember", "report"]
 
 HASH_PARAMETER: Final = "internal_imported_definitions_hash"
 """A global parameter, which is never exported: what was imported last, by a start or by `import_definitions`."""
@@ -74,3 +75,15 @@ def import_document(broker: Broker, document: bytes | str, vhost: str | None, *,
     imported = importing.import_definitions(broker, document, vhost=vhost)
     importing.log_import(imported, source)
     return imported
+
+
+def check_import(broker: Broker, document: bytes | str, vhost: str | None, *, source: str) -> Steps[Import]:
+    """The same bit by bit: what the steps come to does it, while the broker goes on (definitions_json/in_turns.py).
+
+    Raises NotFound; the steps raise PreconditionFailed.
+    """
+    from warren.core.administration.definitions_json import in_turns
+
+    if vhost is not None:
+        vhosts.existing(broker, vhost)
+    return in_turns.check(broker, document, vhost=vhost, source=source)

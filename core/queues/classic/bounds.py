@@ -116,7 +116,7 @@ def drop_excess(queue: ClassicQueue) -> bool:
     for backlog in order:
         while backlog.count and exceeds(rules, count, queue.ready_bytes):
             before = backlog.count
-            message = backlog.head()
+            message = queue.burials.head(queue, backlog)
             # Reading the head may have shown that records are damaged: those messages are gone already.
             count -= before - backlog.count
             if message is None:

@@ -24,19 +24,33 @@ from warren.core.queues.deaths import MAXLEN
 
 if TYPE_CHECKING:
     from warren.core.messages.message import Message
-    from warren.core.queues.backlog import Entry
+    from warren.core.queues.backlog import Backlog, Entry
     from warren.core.queues.classic.queue import ClassicQueue
     from warren.core.queues.classic.rules import QueueRules
 
 WORK_PER_TURN: Final = 2000
 """What all queues of a broker may do in a turn, some 4 ms: a message that just goes is one."""
 
+READ_WORK: Final = 8
+"""A message that has to be read from disk first, and is decoded, is so much."""
+
 DEAD_LETTER_WORK: Final = 100
 """A message that is published anew is so much: its headers are read, written and routed by, which takes 100 µs or more,
 as its history is long."""
 
+PROPERTIES_BYTES_PER_WORK: Final = 16
+"""So many bytes of properties are one more, as headers are read and written entry by entry."""
+
+LARGE_PROPERTIES_BYTES: Final = DEAD_LETTER_WORK * PROPERTIES_BYTES_PER_WORK
+"""Properties that make more work of a message than everything else."""
+
 OVERDUE_MAX: Final = 1000
 """So many messages more than there should be may wait to be buried before publishers have to wait for that."""
+
+
+def dead_letter_work(message: Message) -> int:
+    """How much it is to publish this message anew."""
+    return DEAD_LETTER_WORK + len(message.properties.raw) // PROPERTIES_BYTES_PER_WORK
 
 
 class Burials:
@@ -85,6 +99,20 @@ class Burials:
             return True
         broker = queue.vhost.broker
         return broker.burials.take(self._cost, broker.turn)
+
+    def head(self, queue: ClassicQueue, backlog: Backlog) -> Message | None:
+        """The head of a backlog, to be seen whether it goes.  What was read for that counts as work of this turn."""
+        paged_count = backlog.paged_count
+        message = backlog.head()
+        if backlog.paged_count != paged_count:
+            self.spend(queue, (paged_count - backlog.paged_count) * READ_WORK)
+        return message
+
+    def spend(self, queue: ClassicQueue, work: int) -> None:
+        """So much was done in this turn beside, and there is less left for others."""
+        broker = queue.vhost.broker
+        broker.burials.left(broker.turn)
+        broker.burials.spend(work)
 
     def end(self, queue: ClassicQueue, *, has_more: bool) -> None:
         """The drain is over.  has_more: messages are left that should have gone."""

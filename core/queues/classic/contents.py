@@ -74,7 +74,8 @@ def purge(queue: ClassicQueue) -> int:
     in between brings some back to a queue that is still there, but no stop in good order does.
     """
     count = queue.ready_count
-    taken = chain(*(backlog.clear() for backlog in queue.backlogs), queue.returned.drop())
+    taken = chain(*[backlog.clear() for backlog in queue.backlogs], queue.returned.drop())
+    queue.entries = queue.backlogs[0].entries
     queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
     if queue.picking is not None:

@@ -51,7 +51,7 @@ class MessageExpiry:
         now_ms = queue.vhost.broker.now_ms
         next_ms: int | None = None
         for backlog in queue.backlogs:
-            message = backlog.head()
+            message = burials.head(queue, backlog)
             while message is not None:
                 deadline_ms = self.deadline_of(message)
                 if deadline_ms is None:
@@ -66,7 +66,7 @@ class MessageExpiry:
                 queue.ready_bytes -= size
                 queue.counts.remove(1, size)
                 queue.bury(message, EXPIRED)
-                message = backlog.head()
+                message = burials.head(queue, backlog)
         self._wait_until(next_ms, queue)
         if next_ms is None and not queue.ready_count:
             self.expecting = False

@@ -51,7 +51,7 @@ from warren.core.queues.backlog import MESSAGE_OVERHEAD_BYTES, Backlog
 from warren.core.queues.base import Admission, Queue, Stored
 from warren.core.queues.classic import contents, governed, picking, plain, polling, restart, ruling, watched, watching
 from warren.core.queues.classic.bounds import Bounds, exceeds
-from warren.core.queues.classic.burials import DEAD_LETTER_WORK, Burials
+from warren.core.queues.classic.burials import LARGE_PROPERTIES_BYTES, Burials, dead_letter_work
 from warren.core.queues.classic.columns import COLUMNS
 from warren.core.queues.classic.consumer_ring import ConsumerRing
 from warren.core.queues.classic.expiry import Disuse, MessageExpiry
@@ -409,15 +409,14 @@ class ClassicQueue(Queue):
         if not self.closed:
             self.mark_dirty()
 
-    @property
-    def discard_work(self) -> int:
-        return 1 if self.rules.dead_letter_exchange is None else DEAD_LETTER_WORK
+    def discard_work(self, message: Message) -> int:
+        return 1 if self.rules.dead_letter_exchange is None else dead_letter_work(message)
 
     def return_work(self, message: Message) -> int:
         limit = self.rules.delivery_limit
         if limit is None or limit < 0 or self._failures.get(message.sequence, 0) < limit:
             return 1
-        return self.discard_work
+        return self.discard_work(message)
 
     @property
     def consumer_timeout_ms(self) -> int | None:
@@ -440,6 +439,8 @@ class ClassicQueue(Queue):
             dead_letter(self, self.rules, message, reason)
         else:
             observing.bury(observer, self, self.rules, message, reason)
+        if len(message.properties.raw) > LARGE_PROPERTIES_BYTES and self.rules.dead_letter_exchange is not None:
+            self.burials.spend(self, dead_letter_work(message))
         self.settle(message)
 
     def outlook(self, message: Message) -> Outlook:

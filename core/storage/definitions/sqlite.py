@@ -18,7 +18,9 @@ afterwards can be relied on.
 
 Identifiers.  A message log may hold a number taken from `next_id` although the power failed before the row
 that uses it was synced; the number must still never be given again.  So numbers are reserved on disk, synced,
-in blocks before use. A clean close gives the unused rest of the block back.
+in blocks before use.  The next block is reserved while much of the one before is left, so that it is synced with
+what else is, and the broker's thread waits for the disk only where that hasn't come about.  A clean close gives the
+unused rest back.
 
 Checkpoints are made here and nowhere else: those that SQLite makes by itself say nothing of a sync that fails.  One
 that is due because the log has become long is made by the next `sync`, in its thread (checkpoint.py).  Others are made
@@ -60,6 +62,9 @@ if TYPE_CHECKING:
 ID_BLOCK = 1 << 16
 """Numbers reserved at a time: so many that the sync it costs is rare, so few that crashes waste little."""
 
+IDS_LEFT_MIN = ID_BLOCK // 2
+"""Where fewer are left, the next block is reserved: long before they are given."""
+
 LOAD_CHUNK_ROWS = 1000
 """Rows read per query of `load`: no query stays open between them, so the store may be changed meanwhile."""
 
@@ -85,6 +90,7 @@ class SqliteDefinitionStore(DefinitionStore):
         "_deletions",
         "_dirty",
         "_failure",
+        "_ids_ahead",
         "_ids_free",
         "_ids_reserved",
         "_last_position",
@@ -134,6 +140,8 @@ class SqliteDefinitionStore(DefinitionStore):
             self._release()
             raise
         self._ids_free = dict(self._ids_reserved)
+        # What is reserved beyond that once so many commits are synced: counter -> (first free, commits).
+        self._ids_ahead: dict[str, tuple[int, int]] = {}
         try:
             self._finish_deletions()
         except BaseException:
@@ -177,10 +185,22 @@ class SqliteDefinitionStore(DefinitionStore):
 
     def next_id(self, counter: str) -> int:
         identifier = self._ids_free.get(counter, 1)
-        if identifier >= self._ids_reserved.get(counter, 1):
-            self._reserve(counter, identifier + ID_BLOCK)
+        left = self._ids_reserved.get(counter, 1) - identifier
+        if left <= IDS_LEFT_MIN:
+            self._take_ahead(counter)
+            left = self._ids_reserved.get(counter, 1) - identifier
+            if left <= 0:
+                self._reserve(counter, identifier + ID_BLOCK)
+            elif left <= IDS_LEFT_MIN:
+                self.reserve_ids(counter)
         self._ids_free[counter] = identifier + 1
         return identifier
+
+    def reserve_ids(self, counter: str) -> None:
+        if counter not in self._ids_ahead:
+            free = max(self._ids_free.get(counter, 1), self._ids_reserved.get(counter, 1))
+            self._put_counter(counter, free + ID_BLOCK)
+            self._ids_ahead[counter] = free + ID_BLOCK, self._commits + 1
 
     def skip_ids(self, counter: str, last: int) -> None:
         if self._ids_free.get(counter, 1) <= last:
@@ -298,14 +318,23 @@ class SqliteDefinitionStore(DefinitionStore):
         self.commit()
         self._sync_log()
         self._ids_reserved[counter] = first_free
+        self._ids_ahead.pop(counter, None)
+
+    def _take_ahead(self, counter: str) -> None:
+        """What was reserved ahead may be used, once that is on disk."""
+        first_free, commits = self._ids_ahead.get(counter, (0, 0))
+        if first_free and self._synced_commits >= commits:
+            del self._ids_ahead[counter]
+            self._ids_reserved[counter] = max(first_free, self._ids_reserved.get(counter, 1))
 
     def _finish(self) -> None:
         """Drop the open transaction and give back numbers that were reserved but not used."""
         if self._dirty:
             self._run("ROLLBACK")
             self._dirty = False
-        for counter, first_free in self._ids_free.items():
-            if first_free != self._ids_reserved.get(counter, 1):
+        for counter in self._ids_free | self._ids_ahead:
+            first_free = self._ids_free.get(counter, 1)
+            if first_free != self._ids_reserved.get(counter, 1) or counter in self._ids_ahead:
                 self._put_counter(counter, first_free)
         self.commit()
         self.sync()

@@ -21,8 +21,8 @@ commit loop syncs definitions before it syncs messages, so no confirmed message 
 forgets.
 
 Threads: all calls are made on the broker's thread, except `sync`, which waits for the disk and so is called
-from a worker thread, beside any other call but `close`.  Implementations make that safe without locks: `sync`
-uses nothing that the other calls change.
+from a worker thread, beside any other call but `close`.  Implementations make that safe: `sync` uses nothing that the
+other calls change, and none of them waits for it, unless there is no other room left on the disk.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ class DefinitionStore(ABC):
         Numbers may be skipped after a crash.  May commit the open transaction (and wait for the disk,
         rarely).
         """
+
+    def reserve_ids(self, counter: str) -> None:
+        """Numbers of this counter will be wanted: what `next_id` would have to wait for is done by the next commit."""
 
     @abstractmethod
     def skip_ids(self, counter: str, last: int) -> None:

@@ -222,6 +222,9 @@ class DiskEngine(StorageEngine):
     def _encode(self, batch: Batch, encoder: Encoder, flush: LogFlush, noted: Detached) -> Iterator[None]:
         """Encode what was taken; the segment ends behind it from then."""
         segment = flush.segment
+        if batch.work > ENCODED_PER_SLICE:
+            # So much has been published in this turn already: a long transaction, most likely.
+            yield
         yield from encoder.encode(batch)
         if self._counts.known:
             encoder.add_failed(self._counts.take(noted, encoder.position, everything=segment.size == 0))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from warren.gateway.control import exit_codes as codes
 from warren.gateway.control.target import Answer, Control, RefusedError, Request, done, value
 from warren.gateway.control.word import VHOST, Option, word
 from warren.gateway.version import WARREN_VERSION
+
+if TYPE_CHECKING:
+    from warren.core.administration.definitions_json.importing import Imported
 
 PRODUCT: Final = "Warren"
 
@@ -50,9 +53,11 @@ async def export_definitions(control: Control, request: Request) -> Answer:
     reads_file=True,
     example="definitions.json --skip-if-unchanged",
 )
-def import_definitions(control: Control, request: Request) -> Answer:
+async def import_definitions(control: Control, request: Request) -> Answer:
     """As rabbitmqctl does."""
     from warren.core.administration import operations
+    from warren.gateway.network.answered import answered
+    from warren.gateway.turns import in_turns
 
     _check_format(request)
     if request.content is None:
@@ -60,7 +65,9 @@ def import_definitions(control: Control, request: Request) -> Answer:
     vhost = request.vhost if request.options.get("vhost") else None
     if request.options.get(SKIP.name) and operations.definitions.is_imported(control.broker, request.content, vhost):
         return done("These definitions are what was imported last; they are left as they are")
-    imported = operations.definitions.import_document(control.broker, request.content, vhost, source="the command line")
+    steps = operations.definitions.check_import(control.broker, request.content, vhost, source="the command line")
+    checked = await in_turns(steps)
+    imported: Imported = await answered(checked.carry_out, control.server.changed)
     operations.definitions.remember(control.broker, request.content, vhost)
     return value(imported._asdict(), "\n".join(operations.definitions.report(imported)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warren.core.administration import operations
-from warren.gateway.plugin import in_turns
+from warren.gateway.plugin import answered, in_turns
 from warren.plugins.management import objects
 from warren.plugins.management.access import Needs
 from warren.plugins.management.endpoint import Call, endpoint
@@ -23,9 +23,11 @@ async def _export(call: Call, vhost: str | None) -> object:
     return await in_turns(steps)
 
 
-def _import(call: Call, vhost: str | None) -> None:
+async def _import(call: Call, vhost: str | None) -> None:
     document = file_of_form(call.body, call.headers.get("content-type", ""))
-    operations.definitions.import_document(call.broker, document, vhost, source="the management API")
+    steps = operations.definitions.check_import(call.broker, document, vhost, source="the management API")
+    checked = await in_turns(steps)
+    await answered(checked.carry_out, call.context.changed)
 
 
 @endpoint(
@@ -53,12 +55,12 @@ async def get_all_configuration(call: Call) -> object:
     large=True,
 )
 async def post_definitions(call: Call) -> None:
-    _import(call, None)
+    await _import(call, None)
 
 
 @endpoint("POST", "/all-configuration", "The same.", needs=Needs.ADMINISTRATOR, body=bytes, large=True)
 async def post_all_configuration(call: Call) -> None:
-    _import(call, None)
+    await _import(call, None)
 
 
 @endpoint(
@@ -81,4 +83,4 @@ async def get_definitions_of_vhost(call: Call) -> object:
     large=True,
 )
 async def post_definitions_of_vhost(call: Call) -> None:
-    _import(call, call.vhost)
+    await _import(call, call.vhost)

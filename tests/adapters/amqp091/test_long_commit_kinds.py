@@ -21,6 +21,7 @@ from warren.adapters.session.deliveries import SETTLED_PER_SLICE
 from warren.core.declaring.queues import delete_queue
 from warren.core.messages.properties import Properties, encode_properties
 from warren.core.queues.base import Queue
+from warren.core.queues.classic.burials import DEAD_LETTER_WORK
 from warren.core.queues.classic.queue import ClassicQueue
 from warren.core.routing.staging import STAGED_PER_SLICE, TRACED_PER_SLICE
 from warren.core.routing.vhost import Outcome, VirtualHost
@@ -267,7 +268,7 @@ def test_dead_letters_of_a_transaction(broker: SimulatedBroker, work: Work) -> N
     client.send(1, methods.TxCommit())
     most, seen = work.turns(broker, lambda: graves.ready_count)
     assert set(seen) == {0, 300}
-    assert most <= max(STAGED_PER_SLICE, SETTLED_PER_SLICE // queue.discard_work + 10)
+    assert most <= max(STAGED_PER_SLICE, SETTLED_PER_SLICE // DEAD_LETTER_WORK + 10)
     assert queue.unacked_count == 0
     assert queue.message_counts["dead_letter_rejected"] == 300
     assert names(client) == ["tx.commit-ok"]

@@ -17,6 +17,7 @@ from warren.adapters.mqtt.codec.encode import encode
 from warren.adapters.mqtt.codec.packets import Connect, Publish
 from warren.adapters.mqtt.frame_words import MqttFrameWords
 from warren.adapters.session import tap as taps
+from warren.adapters.session.ration import COMMANDS_PER_TURN
 from warren.adapters.session.tap import Look, look_at
 from warren.adapters.stomp.frame_words import StompFrameWords
 from warren.adapters.stomp.session import StompSession
@@ -105,16 +106,38 @@ def test_too_much_at_once_is_passed_over(simulated: SimulatedBroker, monkeypatch
     monkeypatch.setattr(taps, "UNCUT_BYTES_MAX", 100)
     client = simulated.connect()
     name = client.connection.name
-    client.send(1, methods.QueueDeclare(queue="q"))
     look_at(simulated.broker, name)
-    many = frame(methods.QueueDeclare(queue="q", passive=True)) * 50
+    many = frame(methods.BasicQos(prefetch_count=7)) * 50
     client.transport.receive(many + many[:7])
     client.transport.receive(many[7 : len(many) // 50])
     simulated.settle()
     look = look_at(simulated.broker, name)
     received = [each.text for each in look.frames if each.direction == "received"]
     assert len(received) == 11
-    assert all("queue.declare" in each for each in received)
+    assert all("basic.qos" in each for each in received)
+
+
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
+def test_what_waits_for_another_turn_is_passed_over_too(
+    simulated: SimulatedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taps, "CUT_AT_ONCE", 10)
+    monkeypatch.setattr(taps, "UNCUT_BYTES_MAX", 100)
+    client = simulated.connect()
+    name = client.connection.name
+    client.send(1, methods.QueueDeclare(queue="q"))
+    simulated.settle()
+    look_at(simulated.broker, name)
+    # More than the ration of a turn: what is read next is passed over with it, and then a frame begins.
+    client.transport.receive(frame(methods.QueueDeclare(queue="q", passive=True)) * (COMMANDS_PER_TURN // 2))
+    simulated.settle()
+    client.transport.receive(frame(methods.QueueDeclare(queue="q", passive=True)))
+    client.transport.receive(frame(methods.BasicQos(prefetch_count=7)))
+    simulated.settle()
+    look = look_at(simulated.broker, name)
+    received = [each.text for each in look.frames if each.direction == "received"]
+    assert len(received) == 11
+    assert "basic.qos" in received[-1]
 
 
 def test_only_so_many_are_kept(simulated: SimulatedBroker) -> None:

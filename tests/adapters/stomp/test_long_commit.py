@@ -13,6 +13,7 @@ from tests.support.simulated_stomp import StompClient, answers, frame
 from tests.support.tracebacks import tracebacks
 from warren.adapters.session.deliveries import SETTLED_PER_SLICE
 from warren.core.queues.base import Queue
+from warren.core.queues.classic.burials import DEAD_LETTER_WORK
 from warren.core.routing.staging import STAGED_PER_SLICE
 
 COUNT = STAGED_PER_SLICE + 300
@@ -109,6 +110,6 @@ def test_dead_letters_of_a_cumulative_nack(broker: SimulatedBroker) -> None:
         most = max(most, before - queue.unacked_count)
         seen.append(graves.ready_count)
     broker.settle()
-    assert 0 < most <= SETTLED_PER_SLICE // queue.discard_work + 10
+    assert 0 < most <= SETTLED_PER_SLICE // DEAD_LETTER_WORK + 10
     assert set(seen) == {0, 300}
     assert take(graves) == IN_ORDER[:300]

@@ -313,3 +313,25 @@ def test_a_queue_that_is_deleted_while_it_expires(memory: SimulatedBroker) -> No
     delete_queue(core_clients.guest(memory), "q")
     memory.settle()
     assert not memory.broker.chores
+
+
+def test_what_has_to_be_read_from_disk_is_more_work(disk: SimulatedBroker) -> None:
+    fill(disk, declare(disk, "q", {"x-message-ttl": 1000}), 3 * WORK_PER_TURN)
+    disk.restart()
+    queue = disk.queue("q")
+    most, turns = most_per_turn(disk, lambda: queue.ready_count, lambda: after(disk, 1000))
+    assert queue.ready_count == queue.ready_bytes == 0
+    page = disk.broker.paging.page_messages
+    assert most <= page
+    assert turns >= 3 * WORK_PER_TURN // page
+
+
+def test_dead_letters_with_large_headers_are_more_work(memory: SimulatedBroker) -> None:
+    graves = declare(memory, "graves")
+    letters: dict[str, str | int] = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "graves"}
+    queue = declare(memory, "q", {"x-message-ttl": 1000, **letters})
+    headers = {f"h{number}": number for number in range(WORK_PER_TURN * 2)}
+    fill(memory, queue, 10, encode_properties(delivery_mode=2, headers=headers))
+    most, _ = most_per_turn(memory, lambda: queue.ready_count, lambda: after(memory, 1000))
+    assert most == 1
+    assert [message.body for message in graves.browse(0, 100)] == [b"%d" % number for number in range(10)]

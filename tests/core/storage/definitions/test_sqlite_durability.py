@@ -145,6 +145,25 @@ def test_ids_go_on_across_the_end_of_a_reserved_block(
     copy.close()
 
 
+def test_the_next_numbers_are_reserved_before_they_are_wanted(
+    sqlite_store: SqliteDefinitionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the disk for a number, as long as commits are synced anyway."""
+    sqlite_store.reserve_ids("queue")
+    sqlite_store.commit()
+    sqlite_store.sync()
+    syncs: list[int] = []
+    monkeypatch.setattr(os, "fsync", syncs.append)
+    for number in range(1, ID_BLOCK * 3):
+        assert sqlite_store.next_id("queue") == number
+        if sqlite_store.dirty:
+            assert syncs == []
+            sqlite_store.commit()
+            sqlite_store.sync()
+            syncs.clear()
+    assert syncs == []
+
+
 def test_reserving_ids_is_synced_before_they_are_used(sqlite_store: SqliteDefinitionStore) -> None:
     assert sqlite_store.unsynced
     sqlite_store.next_id("queue")

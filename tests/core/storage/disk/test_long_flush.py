@@ -13,6 +13,7 @@ import pytest
 from tests.core.storage.support import flush, make_message, open_disk, store
 from warren.core.storage.disk import encoder
 from warren.core.storage.disk.engine import DiskEngine
+from warren.core.storage.disk.flush import LogFlush
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +182,17 @@ def test_what_a_group_settles_before_it_was_written_is_written_until_then(engine
     flush(engine)
     assert engine.statistics()["entries"] == 0
     assert recovered(engine, tmp_path) == {}
+
+
+@pytest.mark.interpreted("makes a constant smaller, which the compiled form holds by value")
+def test_much_is_encoded_in_later_turns(engine: DiskEngine, tmp_path: Path) -> None:
+    """The turn that begins it has published all of it, most likely."""
+    for body in BODIES:
+        engine.append(make_message(body), (1,))
+    job = engine.begin_flush()
+    assert isinstance(job, LogFlush)
+    assert job.encode_some()
+    assert job.chunks == []
+    job.write()
+    engine.finish_flush(job)
+    assert recovered(engine, tmp_path) == {1: BODIES}
