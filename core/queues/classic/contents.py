@@ -75,7 +75,7 @@ def purge(queue: ClassicQueue) -> int:
     """
     count = queue.ready_count
     taken = chain(*[backlog.clear() for backlog in queue.backlogs], queue.returned.drop())
-    queue.entries = queue.backlogs[0].entries
+    queue.find_entries()
     queue.counts.remove(count, queue.ready_bytes)
     queue.ready_bytes = 0
     if queue.picking is not None:

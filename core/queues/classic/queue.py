@@ -175,6 +175,10 @@ class ClassicQueue(Queue):
             self.description, self.store, self.store_id, self._lost, stores_transient=keeps_all, paging=broker.paging
         )
 
+    def find_entries(self) -> None:
+        """`entries` is again where messages of the usual kind go, as a backlog that was cleared has another deque."""
+        self.entries = self.backlogs[0 if self.turns is None else -1].entries
+
     def read_rules(self) -> QueueRules:
         """The rules in the declaration's arguments; PreconditionFailed (406) for invalid ones."""
         return rules_from_arguments(self.description, self.arguments)

@@ -152,7 +152,7 @@ def _sort_into_levels(queue: ClassicQueue) -> None:
     for entry in queue.backlogs[0].clear():
         if isinstance(entry, int):
             everything.add_ticket(entry)
-    queue.entries = queue.backlogs[0].entries
+    queue.find_entries()
     paging = queue.vhost.broker.paging
     resident_bytes = [0] * len(queue.backlogs)
     while (message := everything.head()) is not None:
