@@ -85,20 +85,27 @@ def emptied(items: list[Item]) -> Iterator[Item]:
 
 
 LET_GO_PER_SLICE: Final = 4000
-"""Entries that a dict lets go of in one turn: a microsecond each."""
+"""Entries that a dict or a list lets go of in one turn: a microsecond each."""
 
 
-def let_go(entries: dict[Key, Item], chores: Chores) -> None:
-    """Empty a dict that nobody uses any more, in later turns if it is large."""
-    if len(entries) > LET_GO_PER_SLICE:
-        chores.add(partial(_let_go_some, entries))
-    else:
+def let_go(entries: dict[Key, Item] | list[Item], chores: Chores) -> None:
+    """Empty a dict or a list that nobody uses any more, in later turns if it is large."""
+    if len(entries) <= LET_GO_PER_SLICE:
         entries.clear()
+    elif isinstance(entries, list):
+        chores.add(partial(_let_go_last, entries))
+    else:
+        chores.add(partial(_let_go_some, entries))
 
 
 def _let_go_some(entries: dict[Key, Item]) -> bool:
     for _ in range(min(len(entries), LET_GO_PER_SLICE)):
         entries.popitem()
+    return bool(entries)
+
+
+def _let_go_last(entries: list[Item]) -> bool:
+    del entries[-LET_GO_PER_SLICE:]
     return bool(entries)
 
 

@@ -362,7 +362,7 @@ class Channel:
         self.connection.known.forget()
         taken: list[dict[int, Delivery]] = []
         if self.transaction is not None:
-            taken = self.transaction.end()
+            taken = self.transaction.end(self.client.vhost.broker.chores)
             self.transaction = None
         end_consumers(list(self.consumers.values()), self.connection.settling.begin)
         self.consumers.clear()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from warren.adapters.amqp091.handlers.publish import deliver
 from warren.adapters.session.deliveries import SETTLED_PER_SLICE, Settlement, Verdict, work_of
 from warren.adapters.session.long_work import until_answered
+from warren.core.chores import let_go
 from warren.core.errors import NotFound, PreconditionFailed
 from warren.core.queues.unacked import Delivery
 from warren.core.routing.publish import check_topic_keys
@@ -26,6 +27,7 @@ from warren.core.routing.vhost import Outcome
 if TYPE_CHECKING:
     from warren.adapters.amqp091.channel import Channel
     from warren.adapters.session.long_work import Slices
+    from warren.core.chores import Chores
     from warren.core.clients.client import Client
     from warren.core.messages.address import Address
     from warren.core.messages.message import Message
@@ -195,17 +197,22 @@ class Transaction:
 
     def rollback(self, channel: Channel, then: Callable[[], None]) -> None:
         """Forget the publishes; what was acknowledged is unacknowledged again, in its old order.  then: called then."""
-        self.publishes = []
+        self._forget_publishes(channel.client.vhost.broker.chores)
         taken = [deliveries for deliveries, _ in self.settlements]
         self.settlements = []
         channel.deliveries.put_all_back(taken, then)
 
-    def end(self) -> list[dict[int, Delivery]]:
+    def end(self, chores: Chores) -> list[dict[int, Delivery]]:
         """It is void: the deliveries that it was to settle, which may become more in a later turn."""
-        self.publishes = []
+        self._forget_publishes(chores)
         self._returning = [deliveries for deliveries, _ in self.settlements]
         self.settlements = []
         return self._returning
+
+    def _forget_publishes(self, chores: Chores) -> None:
+        """There may be very many."""
+        publishes, self.publishes = self.publishes, []
+        let_go(publishes, chores)
 
 
 def _partial(count: str) -> PreconditionFailed:

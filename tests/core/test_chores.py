@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.simulated_broker import SimulatedBroker
-from warren.core.chores import Chores
+from warren.core.chores import LET_GO_PER_SLICE, Chores, let_go
 
 
 def counting(seen: list[str], name: str, slices: int) -> Callable[[], bool]:
@@ -89,3 +89,25 @@ def test_an_error_in_a_turn_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     simulated.broker.chores.add(failing)
     assert not simulated.broker.end_turn()
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_very_many_objects_are_let_go_in_turns(kind: type) -> None:
+    many = 2 * LET_GO_PER_SLICE + 1
+    entries = kind((number, None) for number in range(many))
+    chores = Chores(lambda error: None)
+    let_go(entries, chores)
+    left = [len(entries)]
+    while chores:
+        chores.do_one_slice()
+        left.append(len(entries))
+    assert left == [many, many - LET_GO_PER_SLICE, 1, 0]
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_a_few_are_let_go_at_once(kind: type) -> None:
+    entries = kind((number, None) for number in range(LET_GO_PER_SLICE))
+    chores = Chores(lambda error: None)
+    let_go(entries, chores)
+    assert not entries
+    assert not chores

@@ -251,7 +251,7 @@ def test_the_last_of_several_policies_holds(monkeypatch: pytest.MonkeyPatch) -> 
     for limit in (5, 6, 7):
         simulated.broker.policies.set(simulated.vhost, policy(limit))
         simulated.broker.end_turn()
-    remove_queue(simulated.vhost, simulated.vhost.queues["q1999"])
+    remove_queue(simulated.vhost, simulated.vhost.queues[f"q{2 * OBJECTS_AT_ONCE - 1}"])
     created = create_queue(simulated.vhost, "new")
     assert created.effective_policy["max-length"] == 7
     turns(simulated)
