@@ -33,7 +33,7 @@ CONTROL: Final = "warren.gateway.control.commands"
 
 GC_THRESHOLDS: Final = (10_000, 5, 20)
 """The cyclic collector runs when this many more containers are alive: messages are no cycles, and aren't walked.  It
-looks at all of these in one step, so at so many as take it a few milliseconds: 10,000, and 50,000 of those that stay."""
+looks at all of these in one step, so at as many as take it a few milliseconds: 10,000, and 50,000 that stayed."""
 
 
 async def end_starting(loader: Loader, broker: Broker, config: Config) -> None:
