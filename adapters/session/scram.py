@@ -11,7 +11,6 @@ A name that has no verifier is led through the same steps and refused at the end
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -101,7 +100,7 @@ class ScramSha256:
         try:
             header = base64.b64decode(found[2], validate=True)
             proof = base64.b64decode(found[4], validate=True)
-        except binascii.Error:
+        except ValueError:
             raise ScramRefused(self._name) from None
         message = f"{self._start},{self._challenge},{found[1]}".encode()
         signature = hmac.digest(verifier.stored_key, message, "sha256")

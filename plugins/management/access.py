@@ -10,7 +10,6 @@ all protocols together (core/clients/refused_logins.py).
 from __future__ import annotations
 
 import base64
-import binascii
 import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -97,7 +96,7 @@ def _credentials(header: str | None, *, basic: bool) -> tuple[str, str]:
         raise not_authorised("log in with HTTP Basic authentication: a user's name and password")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise not_authorised("the Authorization header isn't base64 of NAME:PASSWORD in UTF-8") from None
     name, colon, password = text.partition(":")
     if not colon:

@@ -148,7 +148,10 @@ class _Exchange:
     async def _receive(self) -> Message:
         http = self._http
         if http.they_are_waiting_for_100_continue:
-            await self._stream.send_all(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            try:
+                await self._stream.send_all(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            except trio.BrokenResourceError:
+                return {"type": "http.disconnect"}
         while http.their_state is h11.SEND_BODY:
             event = await self._next_event()
             if isinstance(event, h11.Data):

@@ -228,6 +228,6 @@ def _mqtt_properties(packet: Publish | None, before: Properties, properties: Pro
         forwarded(packet.properties) if packet is not None and properties is before else translated(NAMES, properties)
     )
     expiration = properties.expiration
-    if expiration is not None and expiration.isdigit():
+    if expiration is not None and expiration.isascii() and expiration.isdigit():
         mqtt["message_expiry_interval"] = min(-(-int(expiration) // 1000), EXPIRY_S_MAX)
     return mqtt

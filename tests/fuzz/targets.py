@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 import h11
 
+from tests.fuzz.judging import Failed, Target, no_tracebacks, pieces
+from tests.fuzz.nodes import asked_node, asking_node
+from tests.fuzz.operating import control, management
 from tests.support.simulated_broker import SimulatedBroker
 from tests.support.simulated_client import handshake_bytes
 from tests.support.simulated_stomp import frame as stomp_frame
@@ -64,38 +67,11 @@ from warren.gateway.protocols import PROTOCOLS
 from warren.plugins.shovel.definition import read_definition
 from warren.plugins.shovel.kafka_definition import parse_kafka_uri
 
-Target = Callable[[bytes], None]
-
-PIECES: Final = (1, 7, 64, 1 << 30)
-"""Sizes in which bytes arrive; the first byte of an input chooses."""
-
 SECRET: Final = "Zq7"
 """A part of the password in kept addresses."""
 
 DETECTION_MS: Final = 10_000
 NAMES: Final = ("amqp", "amqp10", "mqtt", "stomp", "ws")
-
-
-class Failed(AssertionError):
-    """Something was logged with a traceback, or is left over."""
-
-
-class _Errors(logging.Handler):
-    """What is logged with a traceback."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info is not None and record.exc_info[0] is not None:
-            self.found.append(f"{record.getMessage()}\n{logging.Formatter().formatException(record.exc_info)}")
-
-
-def _pieces(data: bytes) -> list[bytes]:
-    """An input cut as its first byte says."""
-    size, rest = PIECES[data[0] % len(PIECES)] if data else 1, data[1:]
-    return [rest[at : at + size] for at in range(0, len(rest), size)]
 
 
 # Codecs
@@ -128,12 +104,12 @@ def _chunk(data: bytes) -> object:
 
 def _nats(data: bytes) -> object:
     parser = NatsParser()
-    return [parser.feed(piece) for piece in _pieces(data)]
+    return [parser.feed(piece) for piece in pieces(data)]
 
 
 def _events(data: bytes) -> object:
     stream = EventStream()
-    return [list(stream.receive(piece)) for piece in _pieces(data)]
+    return [list(stream.receive(piece)) for piece in pieces(data)]
 
 
 # Sessions
@@ -152,17 +128,14 @@ def _session(hello: bytes = b"", *, is_stream: bool = False) -> Target:
     """A session that was sent `hello`."""
 
     def target(data: bytes) -> None:
-        errors, log = _Errors(), logging.getLogger("warren")
-        propagates, log.propagate = log.propagate, False
-        log.addHandler(errors)
         broker = SimulatedBroker()
-        try:
+        with no_tracebacks(), closing(broker):
             transport = SimulatedTransport()
             transport.unkept = broker.broker.unkept
             transport.start(*_accepts()[is_stream](broker.broker, transport))
             transport.receive(hello)
             broker.settle()
-            for piece in _pieces(data):
+            for piece in pieces(data):
                 transport.receive(piece)
                 broker.broker.end_turn()
             broker.settle()
@@ -174,12 +147,6 @@ def _session(hello: bytes = b"", *, is_stream: bool = False) -> Target:
             for queue in broker.vhost.queues.values():
                 if queue.unacked_count:
                     raise Failed(f"{queue.name} counts {queue.unacked_count} unacknowledged messages")
-        finally:
-            broker.close()
-            log.removeHandler(errors)
-            log.propagate = propagates
-        if errors.found:
-            raise Failed(errors.found[0])
 
     return target
 
@@ -225,7 +192,7 @@ def _client(make: Callable[[], ClientHalf]) -> Target:
     def target(data: bytes) -> None:
         client = make()
         client.take()
-        for piece in _pieces(data):
+        for piece in pieces(data):
             client.receive(piece, 0)
             client.take()
         client.advance(3_600_000)
@@ -239,14 +206,14 @@ def _client(make: Callable[[], ClientHalf]) -> Target:
 def _http_client(data: bytes) -> None:
     exchanges = Exchanges()
     exchanges.request("GET", "/", [("Host", "here")], b"")
-    for piece in (*_pieces(data), b""):
+    for piece in (*pieces(data), b""):
         list(exchanges.receive(piece))
 
 
 def _http_server(data: bytes) -> None:
     """What the management API's server is built on: nothing of ours comes before it."""
     http = h11.Connection(h11.SERVER)
-    for piece in _pieces(data):
+    for piece in pieces(data):
         http.receive_data(piece)
         while (event := http.next_event()) is not h11.NEED_DATA and event is not h11.PAUSED:
             if isinstance(event, h11.ConnectionClosed):
@@ -312,6 +279,10 @@ TARGETS: Final[dict[str, Target]] = {
     "session-stomp": _session(STOMP_HELLO),
     "session-stream": _session(_stream_hello(), is_stream=True),
     "session-websocket": _session(WEBSOCKET_HELLO),
+    "session-control": control,
+    "session-management": management,
+    "session-node": asked_node,
+    "client-node": asking_node,
     "client-amqp091": _client(lambda: Amqp091Client(Login("fuzz", "1", "fuzz"), 0)),
     "client-amqp10": _client(lambda: Amqp10Client(Amqp10Login("here", "ANONYMOUS", "fuzz"), 0)),
     "client-mqtt": _client(lambda: MqttClient(MqttLogin("fuzz"), ClientMemory(), 0)),

@@ -84,7 +84,8 @@ class ClientSasl:
             raise PeerError(f"the peer asks something that {self._login.mechanism} has no answer to")
         fields = dict(each.split("=", 1) for each in challenge.decode("utf-8", "replace").split(",") if "=" in each)
         nonce, iterations = fields.get("r", ""), fields.get("i", "")
-        if not nonce.startswith(self._nonce) or not iterations.isdigit() or int(iterations) > ITERATIONS_MAX:
+        is_count = iterations.isascii() and iterations.isdigit()
+        if not nonce.startswith(self._nonce) or not is_count or int(iterations[:8]) > ITERATIONS_MAX:
             raise PeerError("the peer's challenge of SCRAM-SHA-256 can't be answered")
         try:
             salt = base64.b64decode(fields.get("s", ""), validate=True)

@@ -9,7 +9,6 @@ matters nowhere, since values are compared by what they say.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping
 from decimal import Decimal
@@ -107,6 +106,6 @@ def _value_of_text(text: str) -> FieldValue:
     if text.startswith(NOT_UTF_8):
         try:
             return base64.b64decode(text.removeprefix(NOT_UTF_8), validate=True)
-        except binascii.Error:
+        except ValueError:
             return text
     return text

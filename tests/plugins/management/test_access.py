@@ -96,6 +96,7 @@ LOGINS = [
     "",
     "Basic",
     "Basic !!!",
+    "Basic Z3Vlc3Q6Z3Vlc3Q\xe4".encode("latin-1"),
     "Basic " + base64.b64encode(b"guest").decode(),
     "Basic " + base64.b64encode(b"\xff:\xff").decode(),
     "Bearer abc",
@@ -107,7 +108,7 @@ LOGINS = [
 
 
 @pytest.mark.parametrize("header", LOGINS)
-async def test_what_is_no_login(header: str | None) -> None:
+async def test_what_is_no_login(header: str | bytes | None) -> None:
     async with open_api() as api:
         headers = {} if header is None else {"authorization": header}
         response = await api.ask("GET", "/whoami", auth=None, headers=headers)

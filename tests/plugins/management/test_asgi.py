@@ -93,6 +93,24 @@ async def test_a_body_is_asked_for_when_somebody_wants_it(application: Any, aske
     assert sent.count(b"HTTP/1.1 ") == 1 + asked
 
 
+async def test_who_is_gone_when_a_body_is_asked_for() -> None:
+    """It is the application that hears of it, as where the body ends too early."""
+    heard: list[str] = []
+
+    class Gone(Wire):
+        async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+            raise trio.BrokenResourceError("the peer closed the socket")
+
+    async def hears(scope: Any, receive: Any, send: Any) -> None:
+        heard.append((await receive())["type"])
+        raise trio.BrokenResourceError
+
+    wire = Gone(POST + b"content-length: 2\r\nexpect: 100-continue\r\n\r\n")
+    with pytest.raises(trio.BrokenResourceError):
+        await serve(wire, hears, LOG, 30.0)
+    assert heard == ["http.disconnect"]
+
+
 async def test_what_nobody_reads_of_a_body_is_no_part_of_the_next_request() -> None:
     sent = await exchange(ignorant, POST + b"content-length: 6\r\n\r\nab", b"cd", b"ef" + POST + b"\r\n")
     assert sent.count(b"HTTP/1.1 204 ") == 2

@@ -12,9 +12,11 @@ from tests.support.amqp10_pair import LOGIN, Amqp10Pair
 from tests.support.simulated_amqp10 import data
 from tests.support.simulated_broker import SimulatedBroker
 from warren.adapters.amqp10.client.connection import Amqp10Client, stream_filters
+from warren.adapters.amqp10.client.login import Amqp10Login, ClientSasl
 from warren.adapters.amqp10.client.receiving import Receiving
 from warren.adapters.amqp10.client.sending import SILENT_MS
 from warren.adapters.amqp10.client.uri import parse_amqp10_uri
+from warren.adapters.amqp10.codec import sasl
 from warren.adapters.peers.errors import PeerError
 from warren.core.declaring.queues import declare_queue, delete_queue
 from warren.core.errors import PreconditionFailed
@@ -199,6 +201,26 @@ def test_heart_beats_go_both_ways_and_silence_ends_the_connection(broker: Simula
     pair.client.advance(pair.client.now_ms + 2000)
     assert pair.client.closed is not None
     assert "heartbeats missed" in pair.client.closed.text
+
+
+@pytest.mark.parametrize(
+    ("challenge", "said"),
+    [
+        (",s=c2FsdA==,i=²", "can't be answered"),
+        (",s=c2FsdA==,i=1000001", "can't be answered"),
+        (",s=c2FsdA==,i=" + "9" * 5000, "can't be answered"),
+        (",s=é,i=4096", "has no salt"),
+        (",s=*,i=4096", "has no salt"),
+    ],
+)
+def test_a_challenge_of_scram_that_is_none(challenge: str, said: str) -> None:
+    exchange = ClientSasl(Amqp10Login("here", "SCRAM-SHA-256", "fuzz", user="ada", password="secret"))
+    offered = sasl.SaslMechanisms()
+    offered.sasl_server_mechanisms = ["SCRAM-SHA-256"]
+    first = exchange.init(offered).initial_response or b""
+    nonce = first.decode().partition("r=")[2]
+    with pytest.raises(PeerError, match=said):
+        exchange.answer(f"r={nonce}more{challenge}".encode())
 
 
 def test_a_lost_link_says_why(broker: SimulatedBroker) -> None:

@@ -45,6 +45,7 @@ READ: list[tuple[JSON, FieldValue]] = [
     (None, None),
     ("Not UTF-8, base64 is: YWL/", b"ab\xff"),
     ("Not UTF-8, base64 is: *", "Not UTF-8, base64 is: *"),
+    ("Not UTF-8, base64 is: ä", "Not UTF-8, base64 is: ä"),
     ([1, {"a": "undefined"}], [1, {"a": None}]),
 ]
 
