@@ -72,10 +72,10 @@ class InterestExchange:
 
     async def run(self, hub: Hub, client: TrioClient) -> None:
         """Say and hear, until cancelled."""
+        self.end_of_turn()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear_on, hub, client)
             nursery.start_soon(self._say_on, client)
-            nursery.start_soon(self._look)
 
     # Hearing
 
@@ -116,12 +116,10 @@ class InterestExchange:
             self._asks[ask.asked] = None
             self._news.set()
 
-    async def _look(self) -> None:
-        """Changes come in the broker's turns, which know nothing of events."""
-        while True:
-            await trio.sleep(GATHER_S)
-            if self.own.is_anything_new:
-                self._news.set()
+    def end_of_turn(self) -> None:
+        """What has changed in the broker's turn is told soon."""
+        if self.own.is_anything_new:
+            self._news.set()
 
     async def _say_on(self, client: TrioClient) -> None:
         while True:
@@ -134,7 +132,7 @@ class InterestExchange:
             except NatsError as error:
                 _log.debug("what this node's queues bind is told later: %s", error)
                 await trio.sleep(RETRY_S)
-            # Asks of the same moment are answered together.
+            # Asks of the same moment are answered together, and what is bound in one go is told so.
             await trio.sleep(GATHER_S)
 
     def _words(self) -> list[Word]:

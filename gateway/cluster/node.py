@@ -157,7 +157,9 @@ class ClusterNode:
     # What the broker asks (core.cluster.hook)
 
     def end_of_turn(self) -> bool:
-        """Begin what has to be written."""
+        """Begin what has to be written, and have told what has changed."""
+        if self.interest is not None:
+            self.interest.end_of_turn()
         more = False
         for owned in self.owned.values():
             if owned.commits is not None:

@@ -84,6 +84,7 @@ class Interested:
     interest: InterestExchange
 
     def end_of_turn(self) -> bool:
+        self.interest.end_of_turn()
         return False
 
     def makes(self, made: type[Queue], *, durable: bool, exclusive: bool) -> bool:
