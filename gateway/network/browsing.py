@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from warren.core.administration import operations
-from warren.core.administration.operations.queues import Page
 from warren.core.queues.browse import EVERYTHING, Browsed, MessageFilter
 from warren.gateway.network.answered import answered
 from warren.gateway.turns import in_turns
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warren.core.access.accounts import User
+    from warren.core.administration.operations.queues import Page
     from warren.core.broker import Broker
 
 
@@ -29,6 +28,8 @@ async def browse_messages(
     wanted: MessageFilter = EVERYTHING,
 ) -> list[Browsed]:
     """As operations.queues.messages.  request_turn: has the broker go on.  Raises what the other node answers, too."""
+    from warren.core.administration import operations
+
     if not operations.queues.existing(broker, vhost, name).is_remote:
         return await in_turns(operations.queues.messages(broker, vhost, name, start=start, count=count, wanted=wanted))
     look = partial(operations.queues.page_elsewhere, broker, vhost, name, start=start, count=count, wanted=wanted)
@@ -47,6 +48,8 @@ async def browse_page(
     user: User | str | None = None,
 ) -> Page:
     """As operations.queues.page.  request_turn: has the broker go on.  Raises what the other node answers, too."""
+    from warren.core.administration import operations
+
     if not operations.queues.existing(broker, vhost, name).is_remote:
         return await in_turns(operations.queues.page(broker, vhost, name, start=start, count=count, user=user))
     look = partial(operations.queues.page_elsewhere, broker, vhost, name, start=start, count=count, user=user)
