@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from tests.conformance.differences import AS_DECLARED, CLUSTER_DIFFERENCES, DIFFERENCES, FAILS, Difference
+from tests.conformance.differences import AS_DECLARED, CLUSTER_DIFFERENCES, DIFFERENCES, FAILS, MAY_FAIL, Difference
 from tests.conformance.scenario import Workbench
 from tests.support.brokers import CLUSTERS, Broker
 
@@ -50,8 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if isinstance(item, pytest.Function):
             difference = difference_of(item)
-            if difference is not None and difference.instead is FAILS:
-                item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))
+            if difference is not None and difference.instead in (FAILS, MAY_FAIL):
+                strict = difference.instead is FAILS
+                item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=strict))
 
 
 def difference_of(item: pytest.Function) -> Difference | None:
